@@ -87,7 +87,7 @@ const MaxSequence = 32
 type Door struct {
 	Sequence []Port        // 1 to MaxSequence knocks; empty: the door cannot be opened
 	Flags    Flags         // TCP packets that do not match are as if never sent
-	Timeout  time.Duration // from the first knock to the last, more than 0
+	Timeout  time.Duration // from the first knock to the last, more than 0 unless there is only one
 	Cooldown time.Duration // after an opening, how long the door does not open again for anyone; 0: none
 	Target   Addr          // the destination of the knocks; zero: any of the machine's own addresses
 }

@@ -1,0 +1,150 @@
+package afpacket
+
+import (
+	"cmp"
+	"slices"
+
+	"golang.org/x/net/bpf"
+
+	"sesame/matcher"
+)
+
+const (
+	// MaxInstructions is the largest program that the kernel takes
+	// (linux/bpf_common.h, BPF_MAXINSNS).
+	MaxInstructions = 4096
+
+	// MaxHeaders is how many bytes of a packet are captured at the most. IPv4
+	// needs 80; IPv6 headers beyond it are not walked.
+	MaxHeaders = 256
+
+	// extensionSteps is how many IPv6 extension headers the filter walks. A
+	// packet with more is passed up for Parse to decide.
+	extensionSteps = 6
+
+	etherIP4 = 0x0800 // linux/if_ether.h
+	etherIP6 = 0x86dd
+
+	packetOutgoing = 4 // linux/if_packet.h, PACKET_OUTGOING
+
+	scratchProto = 0 // the scratch memory cell that holds the protocol
+)
+
+// Interest is what the filter lets through: the first fragments of TCP and UDP
+// packets to Ports, TCP ones only if they match Flags.
+type Interest struct {
+	Ports []matcher.Port
+	Flags matcher.Flags
+	Only4 bool // no IPv6
+}
+
+// Filter returns a program for a SOCK_DGRAM packet socket that passes what in
+// describes, cut after the TCP or UDP header. The program has at most max
+// instructions (0: MaxInstructions). Where the ports do not fit, the closest
+// neighbours among them are joined to ranges: it then passes some packets to
+// other ports, never fewer. With dropSent it rejects what this machine sends
+// itself, for kernels that cannot be told so (PACKET_IGNORE_OUTGOING, 4.20).
+func Filter(in Interest, dropSent bool, max int) []bpf.Instruction {
+	if max == 0 || max > MaxInstructions {
+		max = MaxInstructions
+	}
+	ranges := portRanges(in.Ports)
+	for {
+		program := build(in, ranges, dropSent)
+		if len(program) <= max || len(ranges) <= 2 {
+			return program
+		}
+		// A port takes two to three instructions: near enough to the most that fit.
+		fewer := (len(program) - max + 2) / 3
+		ranges = joinNearest(ranges, len(ranges)-fewer)
+	}
+}
+
+// portRange is a run of ports of one protocol, both ends in it.
+type portRange struct {
+	proto  matcher.Proto
+	lo, hi uint16
+}
+
+// portRanges returns the ports as ranges, sorted by protocol and port.
+func portRanges(ports []matcher.Port) []portRange {
+	sorted := slices.SortedFunc(slices.Values(ports), func(a, b matcher.Port) int {
+		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
+	})
+	var ranges []portRange
+	for _, p := range sorted {
+		if n := len(ranges); n > 0 && ranges[n-1].proto == p.Proto && int(p.Number) <= int(ranges[n-1].hi)+1 {
+			ranges[n-1].hi = p.Number
+			continue
+		}
+		ranges = append(ranges, portRange{p.Proto, p.Number, p.Number})
+	}
+	return ranges
+}
+
+// joinNearest joins neighbours with the smallest gaps until at most n ranges
+// are left, or one a protocol.
+func joinNearest(ranges []portRange, n int) []portRange {
+	var gaps []int // index of the range before the gap
+	for i := range len(ranges) - 1 {
+		if ranges[i].proto == ranges[i+1].proto {
+			gaps = append(gaps, i)
+		}
+	}
+	slices.SortFunc(gaps, func(a, b int) int {
+		return cmp.Compare(ranges[a+1].lo-ranges[a].hi, ranges[b+1].lo-ranges[b].hi)
+	})
+	join := make([]bool, len(ranges))
+	for _, i := range gaps[:min(len(gaps), max(0, len(ranges)-n))] {
+		join[i+1] = true
+	}
+	var joined []portRange
+	for i, r := range ranges {
+		if join[i] {
+			joined[len(joined)-1].hi = r.hi
+		} else {
+			joined = append(joined, r)
+		}
+	}
+	return joined
+}
+
+// build writes the program, last part first. Every part returns the label at
+// which it begins, the first instruction so far.
+func build(in Interest, ranges []portRange, dropSent bool) []bpf.Instruction {
+	b := &builder{}
+	b.add(bpf.RetConstant{Val: 0})
+	reject := b.here()
+	b.add(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: tcpHeader}, bpf.RetA{})
+	accept := b.here()
+
+	udp := slices.IndexFunc(ranges, func(r portRange) bool { return r.proto == matcher.UDP })
+	if udp < 0 {
+		udp = len(ranges)
+	}
+	isUDP := b.ports(ranges[udp:], accept, reject, udpHeader)
+	isTCP := reject
+	if udp > 0 {
+		isTCP = b.ports(ranges[:udp], accept, reject, tcpHeader)
+		isTCP = b.flags(in.Flags, isTCP, reject)
+	}
+	other := b.jumpIf(bpf.JumpEqual, uint32(matcher.UDP), isUDP, reject)
+	b.jumpIf(bpf.JumpEqual, uint32(matcher.TCP), isTCP, other)
+	b.add(bpf.LoadScratch{Dst: bpf.RegA, N: scratchProto})
+	transport := b.here()
+
+	is6 := reject
+	if !in.Only4 {
+		is6 = b.header6(transport, reject)
+	}
+	is4 := b.header4(transport, reject)
+	not4 := b.jumpIf(bpf.JumpEqual, etherIP6, is6, reject)
+	begin := b.jumpIf(bpf.JumpEqual, etherIP4, is4, not4)
+	b.add(bpf.LoadExtension{Num: bpf.ExtProto})
+	if dropSent {
+		begin = b.here()
+		b.jumpIf(bpf.JumpEqual, packetOutgoing, reject, begin)
+		b.add(bpf.LoadExtension{Num: bpf.ExtType})
+	}
+	return b.program()
+}

@@ -1,0 +1,153 @@
+package afpacket
+
+import (
+	"golang.org/x/net/bpf"
+
+	"sesame/matcher"
+)
+
+// The parts of the filter. In those behind the IP header, X is the offset of
+// the header at hand. A load beyond the packet's end rejects the packet
+// (linux/Documentation/networking/filter.rst).
+
+// ports decides on the destination port. size bytes of the transport header
+// must be there.
+func (b *builder) ports(ranges []portRange, accept, reject *label, size uint32) *label {
+	if len(ranges) == 0 {
+		return reject
+	}
+	b.search(ranges, accept, reject)
+	b.add(
+		bpf.LoadIndirect{Off: size - 1, Size: 1},
+		bpf.LoadIndirect{Off: dstPort, Size: 2},
+	)
+	return b.here()
+}
+
+// search looks the port in A up in sorted ranges, by halves.
+func (b *builder) search(ranges []portRange, accept, reject *label) *label {
+	if len(ranges) > 1 {
+		half := len(ranges) / 2
+		upper := b.search(ranges[half:], accept, reject)
+		lower := b.search(ranges[:half], accept, reject)
+		return b.jumpIf(bpf.JumpGreaterOrEqual, uint32(ranges[half].lo), upper, lower)
+	}
+	r := ranges[0]
+	if r.lo == r.hi {
+		return b.jumpIf(bpf.JumpEqual, uint32(r.lo), accept, reject)
+	}
+	notAbove := b.jumpIf(bpf.JumpGreaterThan, uint32(r.hi), reject, accept)
+	return b.jumpIf(bpf.JumpGreaterOrEqual, uint32(r.lo), notAbove, reject)
+}
+
+// flags decides on the TCP flags.
+func (b *builder) flags(f matcher.Flags, accept, reject *label) *label {
+	if f.Set|f.Clear == 0 {
+		return accept
+	}
+	b.jumpIf(bpf.JumpEqual, uint32(f.Set&^f.Clear), accept, reject)
+	b.add(
+		bpf.LoadIndirect{Off: tcpFlags, Size: 1},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(f.Set | f.Clear)},
+	)
+	return b.here()
+}
+
+// header4 reads an IPv4 header, first fragments only.
+func (b *builder) header4(transport, reject *label) *label {
+	b.jump(transport)
+	b.add(
+		bpf.LoadAbsolute{Off: ip4Proto, Size: 1},
+		bpf.StoreScratch{Src: bpf.RegA, N: scratchProto},
+		bpf.LoadMemShift{Off: 0},
+	)
+	first := b.here()
+	b.jumpIf(bpf.JumpBitsSet, 0x1fff, reject, first)
+	b.add(bpf.LoadAbsolute{Off: ip4FragOff, Size: 2})
+	ihl := b.here()
+	// Version 4 and a header length of 5 to 15 words.
+	version := b.jumpIf(bpf.JumpGreaterThan, 0x4f, reject, ihl)
+	b.jumpIf(bpf.JumpGreaterOrEqual, 0x45, version, reject)
+	b.add(bpf.LoadAbsolute{Off: 0, Size: 1})
+	return b.here()
+}
+
+// header6 reads an IPv6 header and the extension headers behind it.
+func (b *builder) header6(transport, reject *label) *label {
+	b.add(bpf.RetConstant{Val: MaxHeaders})
+	more := b.here()
+	next := b.extension(more, more, more, transport)
+	for range extensionSteps {
+		next = b.step(next, transport, reject)
+	}
+	b.jump(next)
+	b.add(
+		bpf.LoadAbsolute{Off: ip6Next, Size: 1},
+		bpf.StoreScratch{Src: bpf.RegA, N: scratchProto},
+		bpf.LoadConstant{Dst: bpf.RegX, Val: ip6Header},
+	)
+	version := b.here()
+	b.jumpIf(bpf.JumpEqual, 0x60, version, reject)
+	b.add(
+		bpf.LoadAbsolute{Off: 0, Size: 1},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xf0},
+	)
+	return b.here()
+}
+
+// step walks one extension header and goes on at next, or at transport when
+// there is none.
+func (b *builder) step(next, transport, reject *label) *label {
+	// The new offset is in A.
+	b.jump(next)
+	b.add(bpf.TAX{})
+	move := b.here()
+
+	b.jump(move)
+	b.add(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: ip6FragSize})
+	b.nextHeader()
+	first := b.here()
+	b.jumpIf(bpf.JumpBitsSet, 0xfff8, reject, first)
+	b.add(bpf.LoadIndirect{Off: 2, Size: 2})
+	isFragment := b.here()
+
+	isAuth := b.lengthField(move, 2, 2)
+	isOptions := b.lengthField(move, 1, 3)
+	return b.extension(isOptions, isFragment, isAuth, transport)
+}
+
+// extension branches on the next header.
+func (b *builder) extension(options, frag, auth, transport *label) *label {
+	next := transport
+	for _, header := range []struct {
+		number uint32
+		is     *label
+	}{{authHeader, auth}, {fragment, frag}, {destOptions, options}, {routing, options}, {hopByHop, options}} {
+		next = b.jumpIf(bpf.JumpEqual, header.number, header.is, next)
+	}
+	b.add(bpf.LoadScratch{Dst: bpf.RegA, N: scratchProto})
+	return b.here()
+}
+
+// lengthField adds (length + plus) << shift to the offset, in A.
+func (b *builder) lengthField(move *label, plus, shift uint32) *label {
+	b.jump(move)
+	b.add(
+		bpf.LoadIndirect{Off: 1, Size: 1},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: plus},
+		bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: shift},
+		bpf.ALUOpX{Op: bpf.ALUOpAdd},
+	)
+	b.nextHeader()
+	// The least that every extension header has, as Parse wants it.
+	b.add(bpf.LoadIndirect{Off: ip6FragSize - 1, Size: 1})
+	return b.here()
+}
+
+// nextHeader stores an extension header's next header.
+func (b *builder) nextHeader() {
+	b.add(
+		bpf.LoadIndirect{Off: 0, Size: 1},
+		bpf.StoreScratch{Src: bpf.RegA, N: scratchProto},
+	)
+}
