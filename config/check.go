@@ -1,0 +1,187 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sesame/matcher"
+)
+
+// Check writes the doors as they were understood and then warnings of what
+// will bite. lookPath reports why a command's program cannot be run, nil when
+// it can; pass LookPath. The result counts the warnings, not the notes. Errors
+// of w are not reported.
+func Check(w io.Writer, c *Config, lookPath func(prog string) error) (warnings int) {
+	var b strings.Builder
+	sections := [][][2]string{optionRows(c)}
+	for i := range c.Doors {
+		sections = append(sections, doorRows(&c.Doors[i]))
+	}
+	width := 0
+	for _, rows := range sections {
+		for _, r := range rows {
+			width = max(width, len(r[0]))
+		}
+	}
+	for i, rows := range sections {
+		if i > 0 {
+			d := &c.Doors[i-1]
+			fmt.Fprintf(&b, "\n%s (line %d)\n", plain(d.Name), d.Line)
+		}
+		for _, r := range rows {
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, r[0], r[1])
+		}
+	}
+
+	a := advisor{c: c, lookPath: lookPath}
+	a.run()
+	fmt.Fprintf(&b, "\n%s, %s\n", plural(len(c.Doors), "door"), plural(len(a.warnings), "warning"))
+	for _, e := range a.warnings {
+		b.WriteString(e.Error() + "\n")
+	}
+	for _, e := range a.notes {
+		b.WriteString("note: " + e.Error() + "\n")
+	}
+	io.WriteString(w, b.String())
+	return len(a.warnings)
+}
+
+func plural(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return strconv.Itoa(n) + " " + word
+}
+
+func orDefault(value, otherwise string) string {
+	if value == "" {
+		return otherwise + " (default)"
+	}
+	return plain(value)
+}
+
+func optionRows(c *Config) [][2]string {
+	var logs []string
+	if c.LogFile != "" {
+		logs = append(logs, plain(c.LogFile))
+	}
+	if c.UseSyslog {
+		logs = append(logs, "syslog")
+	}
+	if logs == nil {
+		logs = append(logs, "standard error (default)")
+	}
+	return [][2]string{
+		{"interface", orDefault(c.Interface, DefaultInterface)},
+		{"log", strings.Join(logs, " and ")},
+		{"pidfile", orDefault(c.PidFile, DefaultPidFile)},
+	}
+}
+
+// doorRows shows a door under the file's own key names. IPv6 commands are
+// left out where they are the IPv4 ones, and times where they have no effect.
+func doorRows(d *Door) (rows [][2]string) {
+	add := func(key, value string) { rows = append(rows, [2]string{key, value}) }
+	command := func(key, text, none string) {
+		if text == "" {
+			text = none
+		}
+		add(key, plain(text))
+	}
+	if d.OneTime != nil {
+		add("one_time_sequences", plain(d.OneTime.Path)+", line "+strconv.Itoa(d.OneTime.Line)+" in force")
+	}
+	add("sequence", sequenceText(d.Sequence))
+	add("seq_timeout", seconds(d.SeqTimeout))
+	if hasTCP(d.Sequence) {
+		add("tcpflags", flagsText(d.Flags))
+	}
+	if d.Target.IsValid() {
+		add("target", d.Target.String())
+	} else {
+		add("target", "this machine's own addresses")
+	}
+	command("start_command", d.Start, "none: an opening is only logged")
+	if d.Start6 != d.Start {
+		command("start_command_6", d.Start6, "none: an opening over IPv6 is only logged")
+	}
+	if d.Stop != "" || d.Stop6 != "" {
+		add("cmd_timeout", seconds(d.CmdTimeout))
+	}
+	if d.Stop != "" || d.Stop6 != d.Stop {
+		command("stop_command", d.Stop, "none")
+	}
+	if d.Stop6 != d.Stop {
+		command("stop_command_6", d.Stop6, "none")
+	}
+	if d.Cooldown > 0 {
+		add("cooldown", seconds(d.Cooldown))
+	}
+	return rows
+}
+
+func sequenceText(seq []matcher.Port) string {
+	words := make([]string, len(seq))
+	for i, p := range seq {
+		words[i] = strconv.Itoa(int(p.Number)) + "/" + p.Proto.String()
+	}
+	return strings.Join(words, " ")
+}
+
+func hasTCP(seq []matcher.Port) bool {
+	return slices.ContainsFunc(seq, func(p matcher.Port) bool { return p.Proto == matcher.TCP })
+}
+
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64(d/time.Second), 10) + " s"
+}
+
+func flagsText(f matcher.Flags) string {
+	var words []string
+	for _, n := range flagNames {
+		switch {
+		case f.Set&n.bit != 0:
+			words = append(words, n.name)
+		case f.Clear&n.bit != 0:
+			words = append(words, "!"+n.name)
+		}
+	}
+	if words == nil {
+		return "any TCP packet counts"
+	}
+	return strings.Join(words, " ")
+}
+
+// advisor collects what is wrong with a configuration that can be read.
+type advisor struct {
+	c               *Config
+	lookPath        func(string) error
+	warnings, notes []Error
+}
+
+func (a *advisor) run() {
+	a.warnings = slices.Clone(a.c.Warnings)
+	for i := range a.c.Doors {
+		d := &a.c.Doors[i]
+		a.order(d)
+		a.stops(d)
+	}
+	a.overlaps()
+	a.leftOpen()
+	a.programs()
+	byLine := func(x, y Error) int { return x.Line - y.Line }
+	own := a.warnings[len(a.c.Warnings):]
+	slices.SortStableFunc(own, byLine)
+	slices.SortStableFunc(a.notes, byLine)
+}
+
+// about makes a warning or a note of door d.
+func (a *advisor) about(d *Door, text string) Error {
+	return Error{File: a.c.name, Line: d.Line, Key: plain(d.Name), Reason: text}
+}
+
+func (a *advisor) warn(d *Door, text string) { a.warnings = append(a.warnings, a.about(d, text)) }
