@@ -1,0 +1,219 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/afpacket"
+	"sesame/config"
+	"sesame/exec"
+	"sesame/matcher"
+)
+
+const (
+	// closeTime is how long a clean exit waits for the stop commands of open
+	// doors, in all.
+	closeTime = 10 * time.Second
+
+	// startTime is how long it lets start commands run, in all, before it sends
+	// them SIGTERM, and killTime the same for SIGKILL: doors that are half open
+	// can be shut only then.
+	startTime = 4 * time.Second
+	killTime  = 6 * time.Second
+
+	// reportPause is the least time between two reports of lost packets.
+	reportPause = 10 * time.Second
+)
+
+// daemon owns everything that lives as long as the process. All of it is used
+// from one goroutine.
+type daemon struct {
+	options
+	log     *logger
+	doors   *doors
+	socket  *afpacket.Socket
+	addrs   *afpacket.Addresses
+	leases  *exec.Leases
+	signals *signals
+	loop    *loop
+	counts  counts
+	status  int          // exit status
+	until   matcher.Time // when the exit waits no longer; 0: not ending
+	hurry   []hurry      // what is to come before
+}
+
+// hurry is a signal to start commands that keep the daemon from ending.
+type hurry struct {
+	at  matcher.Time
+	sig unix.Signal
+}
+
+// newDaemon does all that can fail, in the order in which a user can mend it:
+// the file, the log, the interface.
+func newDaemon(o options) (*daemon, error) {
+	cfg, err := readConfig(o.config)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{options: o, counts: counts{next: matcher.Never}, log: newLogger(o.verbose || o.debug || isTerminal(os.Stderr))}
+	if err := d.openLog(cfg); err != nil {
+		return nil, err
+	}
+	if d.doors, err = newDoors(cfg); err != nil {
+		return nil, err
+	}
+	if d.socket, err = afpacket.Listen(d.interfaceName(cfg), d.doors.interest(o.only4)); err != nil {
+		return nil, err
+	}
+	if d.addrs, err = afpacket.WatchAddresses(); err != nil {
+		return nil, err
+	}
+	if d.leases, err = exec.NewLeases(0, d.log.print); err != nil {
+		return nil, err
+	}
+	if d.signals, err = newSignals(); err != nil {
+		return nil, err
+	}
+	d.loop, err = newLoop()
+	return d, err
+}
+
+// openLog sets the places of the log. The command line's file wins over the
+// configuration's.
+func (d *daemon) openLog(cfg *config.Config) error {
+	path := cfg.LogFile
+	if d.logfile != "" {
+		path = d.logfile
+	}
+	switch {
+	case cfg.UseSyslog && d.log.syslog == nil:
+		d.log.syslog = newSyslog("/dev/log")
+	case !cfg.UseSyslog:
+		d.log.syslog = nil
+	}
+	return d.log.open(d.absolute(path))
+}
+
+func (d *daemon) interfaceName(cfg *config.Config) string {
+	switch {
+	case d.iface != "":
+		return d.iface
+	case cfg.Interface != "":
+		return cfg.Interface
+	}
+	return config.DefaultInterface
+}
+
+// warnings logs what the configuration and the command line do not agree on,
+// and what is probably not meant.
+func (d *daemon) warnings(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		d.log.warn(w.Error())
+	}
+	if d.logfile != "" && cfg.LogFile != "" && d.logfile != cfg.LogFile {
+		d.log.warn("LogFile = " + cfg.LogFile + " is not used: the command line says " + d.logfile)
+	}
+	if d.pidfile != "" && cfg.PidFile != "" && d.pidfile != cfg.PidFile {
+		d.log.warn("PidFile = " + cfg.PidFile + " is not used: the command line says " + d.pidfile)
+	}
+	if d.lookup {
+		d.log.warn("names are not looked up: -l has no effect")
+	}
+}
+
+// run is the event loop. It returns the exit status.
+func (d *daemon) run() int {
+	d.warnings(d.doors.config)
+	d.log.print("starting up, listening on " + d.socket.Name())
+	if d.addrs.Len() == 0 {
+		d.log.warn("this machine has no address yet: no knock can be for it")
+	}
+	d.loop.watch(d.signals.fd, func() { d.onSignal() })
+	d.loop.watch(d.socket.FD(), d.onPackets)
+	d.loop.watch(d.addrs.FD(), d.onAddresses)
+	d.loop.watch(d.leases.FD(), d.leases.Output)
+	for d.until == 0 || d.leases.Len() > 0 && d.loop.now < d.until {
+		if err := d.loop.wait(d.next()); err != nil {
+			d.log.warn(err.Error())
+			d.exit(1)
+		}
+		d.expire()
+		d.loop.dispatch()
+	}
+	return d.finish()
+}
+
+// next is when the loop must run even if nothing comes in.
+func (d *daemon) next() matcher.Time {
+	next := min(d.doors.matcher.Next(), d.leases.Next(), d.counts.next)
+	if d.until != 0 {
+		next = min(next, d.until)
+	}
+	if len(d.hurry) > 0 {
+		next = min(next, d.hurry[0].at)
+	}
+	return next
+}
+
+// expire does what has become due.
+func (d *daemon) expire() {
+	now := d.loop.now
+	for {
+		ev, ok := d.doors.matcher.Expire(now)
+		if !ok {
+			break
+		}
+		d.onEvent(ev)
+	}
+	d.leases.Expire(now)
+	if len(d.hurry) > 0 && now >= d.hurry[0].at {
+		d.leases.Interrupt(d.hurry[0].sig)
+		d.hurry = d.hurry[1:]
+	}
+	if now >= d.counts.next {
+		d.report()
+	}
+}
+
+func (d *daemon) onSignal() {
+	for _, sig := range d.signals.take() {
+		switch sig {
+		case unix.SIGCHLD:
+			d.leases.Reap(d.loop.now)
+		case unix.SIGHUP:
+			d.reload()
+		default:
+			d.exit(0)
+		}
+	}
+}
+
+// exit begins to end the daemon: no more knocks, all doors shut. Called again
+// it waits no longer.
+func (d *daemon) exit(status int) {
+	if d.until != 0 {
+		d.until = d.loop.now
+		return
+	}
+	d.status = status
+	now := d.loop.now
+	d.until = now.Add(closeTime)
+	d.hurry = []hurry{{now.Add(startTime), unix.SIGTERM}, {now.Add(killTime), unix.SIGKILL}}
+	d.log.print("shutting down")
+	d.loop.forget(d.socket.FD())
+	d.leases.CloseAll(now)
+}
+
+// finish leaves nothing behind that it does not report.
+func (d *daemon) finish() int {
+	d.report()
+	for _, command := range d.leases.Left() {
+		d.log.warn("a door was left open, shut it with: " + command)
+	}
+	if d.ready != 0 {
+		os.Remove(d.pidPath())
+	}
+	return d.status
+}

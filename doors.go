@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/afpacket"
+	"sesame/config"
+	"sesame/exec"
+	"sesame/matcher"
+)
+
+// doors is a configuration made ready: what the matcher needs of it, what exec
+// needs, and the rest. Indexes are the same in all three.
+type doors struct {
+	config  *config.Config
+	matcher *matcher.Matcher
+	exec    []exec.Door
+}
+
+func newDoors(cfg *config.Config) (*doors, error) {
+	var random [16]byte
+	if _, err := unix.Getrandom(random[:], 0); err != nil {
+		return nil, fmt.Errorf("draw a random key: %w", os.NewSyscallError("getrandom", err))
+	}
+	key := matcher.Key{}
+	for i, b := range random {
+		key[i/8] = key[i/8]<<8 | uint64(b)
+	}
+	d := &doors{config: cfg}
+	match := make([]matcher.Door, len(cfg.Doors))
+	for i, c := range cfg.Doors {
+		match[i] = matcher.Door{Sequence: c.Sequence, Flags: c.Flags, Timeout: c.SeqTimeout, Cooldown: c.Cooldown}
+		if c.Target.IsValid() {
+			match[i].Target = c.Target.As16()
+		}
+		d.exec = append(d.exec, exec.Door{
+			Name: c.Name, Start: c.Start, Stop: c.Stop, Start6: c.Start6, Stop6: c.Stop6, Lease: c.CmdTimeout,
+		})
+	}
+	var err error
+	if d.matcher, err = matcher.New(match, 0, key); err != nil {
+		return nil, fmt.Errorf("set up the doors: %w", err)
+	}
+	return d, nil
+}
+
+// interest is what the doors want to hear.
+func (d *doors) interest(only4 bool) afpacket.Interest {
+	return afpacket.Interest{Ports: d.matcher.Ports(), Flags: d.matcher.Flags(), Only4: only4}
+}
+
+// name returns a door's name.
+func (d *doors) name(i int) string { return d.config.Doors[i].Name }
+
+// nextSequence uses up the one-time sequence that opened door i and puts the
+// next one in force. Where that cannot be written down the door is shut until
+// the next reload: a sequence is never good twice.
+func (d *doors) nextSequence(i int, warn func(string)) {
+	door := &d.config.Doors[i]
+	line, seq, bad, err := config.UseOneTime(door.OneTime.Path, door.OneTime.Line)
+	for _, e := range bad {
+		warn(e.Error())
+	}
+	switch {
+	case err != nil:
+		warn(fmt.Sprintf("%s: no longer opens until a reload: the used sequence could not be marked: %v", door.Name, err))
+		seq = nil
+	case line == 0:
+		warn(fmt.Sprintf("%s: no longer opens: %s has no sequence left; add some and reload", door.Name, door.OneTime.Path))
+	}
+	door.OneTime.Line, door.Sequence = line, seq
+	if err := d.matcher.SetSequence(i, seq); err != nil {
+		warn(fmt.Sprintf("%s: %v", door.Name, err))
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseFlags(t *testing.T) {
+	all := options{
+		iface: "wan", config: "/c", pidfile: "/p", logfile: "/g",
+		daemon: true, debug: true, lookup: true, verbose: true, only4: true, version: true, help: true,
+	}
+	for _, tt := range []struct {
+		args string
+		want options
+		err  string
+	}{
+		{"", options{}, ""},
+		{"-i wan -c /c -p /p -g /g -d -D -l -v -4 -V -h", all, ""},
+		{"--interface wan --config /c --pidfile /p --logfile /g --daemon --debug --lookup --verbose --only-ip-v4 --version --help", all, ""},
+		{"--interface=wan --config=/c --pidfile=/p --logfile=/g -dDlv4Vh", all, ""},
+		{"-iwan -c/c -vDdi wan -p/p -g/g -l4Vh", all, ""},
+		{"-s -v", options{verbose: true}, ""},
+		{"-i", options{}, "option -i needs a value"},
+		{"--config", options{}, "option --config needs a value"},
+		{"--config=", options{}, "option --config needs a value"},
+		{"--daemon=yes", options{}, "option --daemon takes no value"},
+		{"-x", options{}, "unknown option -x"},
+		{"-vx", options{}, "unknown option -x"},
+		{"--conf /c", options{}, "unknown option --conf"},
+		{"--=x", options{}, "unknown option --"},
+		{"-v wan", options{}, `unexpected argument "wan"`},
+		{"--", options{}, `unexpected argument "--"`},
+		{"-", options{}, `unexpected argument "-"`},
+	} {
+		got, err := parseFlags(strings.Fields(tt.args))
+		switch {
+		case tt.err != "":
+			if err == nil || err.Error() != tt.err {
+				t.Errorf("%q: error %v, want %s", tt.args, err, tt.err)
+			}
+		case err != nil:
+			t.Errorf("%q: %v", tt.args, err)
+		case got != tt.want:
+			t.Errorf("%q: %+v", tt.args, got)
+		}
+	}
+}
+
+// TestUsage checks that the help names every option.
+func TestUsage(t *testing.T) {
+	for _, f := range new(options).flags() {
+		if f.long != "" && !strings.Contains(usageText, "  -"+string(f.short)+", --"+f.long) {
+			t.Errorf("the help does not name -%c, --%s", f.short, f.long)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// logger writes lines to up to three places in knockd's forms: a file, syslog,
+// and stderr as it is. It never waits for syslog.
+type logger struct {
+	stderr   bool
+	path     string // of the file; "": none
+	file     *os.File
+	syslog   *syslog
+	lost     int   // lines that could not be written to the file
+	lostWhy  error // the first of them
+	now      func() time.Time
+	standard *os.File
+}
+
+func newLogger(stderr bool) *logger {
+	return &logger{stderr: stderr, now: time.Now, standard: os.Stderr}
+}
+
+// open opens the log file, or opens it anew after logrotate(8) moved it. When
+// that fails the file that was open stays in use.
+func (l *logger) open(path string) error {
+	file, err := openLog(path)
+	if err != nil {
+		return fmt.Errorf("open the log file: %w", err)
+	}
+	l.closeFile()
+	l.path, l.file = path, file
+	return nil
+}
+
+// openLog opens a file to append to. The standard streams are taken as they
+// are: opening them by name fails where they are sockets, as under systemd.
+func openLog(path string) (*os.File, error) {
+	switch path {
+	case "":
+		return nil, nil
+	case "/dev/stdout":
+		return os.Stdout, nil
+	case "/dev/stderr":
+		return os.Stderr, nil
+	}
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+}
+
+func (l *logger) closeFile() {
+	if l.file != nil && l.file != os.Stdout && l.file != os.Stderr {
+		l.file.Close()
+	}
+	l.file = nil
+}
+
+// print logs one line everywhere.
+func (l *logger) print(line string) {
+	line = printable(line)
+	if l.file != nil {
+		l.toFile(line)
+	}
+	if l.syslog != nil {
+		l.syslog.send(l.now(), line)
+	}
+	if l.stderr || l.file == nil && l.syslog == nil {
+		l.standard.WriteString(line + "\n")
+	}
+}
+
+func (l *logger) printf(format string, args ...any) { l.print(fmt.Sprintf(format, args...)) }
+
+// warn prints on stderr as well, whatever else is set: for what a user at a
+// terminal must not miss.
+func (l *logger) warn(line string) {
+	if !l.stderr && (l.file != nil || l.syslog != nil) {
+		l.standard.WriteString(printable(line) + "\n")
+	}
+	l.print(line)
+}
+
+// toFile writes with knockd's prefix. A full disk costs lines, which are
+// counted and reported when there is room again.
+func (l *logger) toFile(line string) {
+	prefix := l.now().Format("[2006-01-02 15:04] ")
+	if l.lost > 0 {
+		note := fmt.Sprintf("%d log lines were lost: %v", l.lost, l.lostWhy)
+		if _, err := l.file.WriteString(prefix + note + "\n"); err == nil {
+			l.lost, l.lostWhy = 0, nil
+		}
+	}
+	if _, err := l.file.WriteString(prefix + line + "\n"); err != nil {
+		if l.lost == 0 {
+			l.lostWhy = err
+		}
+		l.lost++
+	}
+}
+
+// printable replaces control characters, which the output of a command may
+// hold: nobody's command writes log lines of ours.
+func printable(line string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, line)
+}
+
+// isTerminal reports whether a person may be looking at f.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// syslogPriority is facility user, level notice (RFC 5424, section 6.2.1), as
+// knockd uses.
+const syslogPriority = 1<<3 | 5
+
+// syslog sends lines to the local syslog daemon as syslog(3) does.
+type syslog struct {
+	path string
+	fd   int // -1: not connected
+}
+
+func newSyslog(path string) *syslog { return &syslog{path: path, fd: -1} }
+
+// send writes one line. A daemon that was started anew has a new socket, so a
+// line that cannot be sent is tried once more on a new connection; a daemon
+// that does not read costs the line, not our time.
+func (s *syslog) send(now time.Time, line string) {
+	text := fmt.Sprintf("<%d>%s knockd: %s", syslogPriority, now.Format(time.Stamp), line)
+	for range 2 {
+		if s.fd < 0 && !s.connect() {
+			return
+		}
+		err := unix.Sendto(s.fd, []byte(text), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+		if err == nil || err == unix.EAGAIN {
+			return
+		}
+		unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+// connect tries a datagram socket, then a stream.
+func (s *syslog) connect() bool {
+	for _, kind := range []int{unix.SOCK_DGRAM, unix.SOCK_STREAM} {
+		fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return false
+		}
+		if unix.Connect(fd, &unix.SockaddrUnix{Name: s.path}) == nil {
+			s.fd = fd
+			return true
+		}
+		unix.Close(fd)
+	}
+	return false
+}

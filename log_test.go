@@ -1,0 +1,153 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 34, 56, 0, time.Local)
+
+func newTestLogger(t *testing.T) (l *logger, stderr func() string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	l = &logger{now: func() time.Time { return noon }, standard: f}
+	return l, func() string { return read(t, f.Name()) }
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestLogStderr(t *testing.T) {
+	l, stderr := newTestLogger(t)
+	l.print("one")
+	l.warn("two\x1b[2J\nthree")
+	if got := stderr(); got != "one\ntwo?[2J?three\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestLogFile(t *testing.T) {
+	l, stderr := newTestLogger(t)
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.open(path); err != nil {
+		t.Fatal(err)
+	}
+	l.printf("%s: ssh: Stage %d", "192.0.2.7", 1)
+	l.warn("careful")
+	const line = "before\n[2026-03-04 12:34] 192.0.2.7: ssh: Stage 1\n[2026-03-04 12:34] careful\n"
+	if got := read(t, path); got != line {
+		t.Errorf("%q", got)
+	}
+	if got := stderr(); got != "careful\n" {
+		t.Errorf("stderr: %q, want the warning alone", got)
+	}
+
+	// logrotate moves the file and asks for a new one.
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.open(path); err != nil {
+		t.Fatal(err)
+	}
+	l.print("after")
+	if got := read(t, path); got != "[2026-03-04 12:34] after\n" {
+		t.Errorf("%q", got)
+	}
+	if err := l.open(filepath.Join(path, "no", "such")); err == nil || !strings.Contains(err.Error(), "log file") {
+		t.Errorf("open: %v", err)
+	}
+	l.print("still")
+	if got := read(t, path); !strings.HasSuffix(got, "still\n") {
+		t.Errorf("after a failed open the old file is not used: %q", got)
+	}
+}
+
+// TestLogFull writes to a full device: what is lost is counted, and reported
+// when there is room again.
+func TestLogFull(t *testing.T) {
+	l, _ := newTestLogger(t)
+	if err := l.open("/dev/full"); err != nil {
+		t.Fatal(err)
+	}
+	l.print("one")
+	l.print("two")
+	path := filepath.Join(t.TempDir(), "log")
+	if err := l.open(path); err != nil {
+		t.Fatal(err)
+	}
+	l.print("three")
+	l.print("four")
+	got := strings.ReplaceAll(read(t, path), "[2026-03-04 12:34] ", "")
+	if got != "2 log lines were lost: write /dev/full: no space left on device\nthree\nfour\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestSyslog checks the wire form and that a daemon which was started anew is
+// found again, also when its socket is a stream then.
+func TestSyslog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	s := newSyslog(path)
+	s.send(noon, "nobody listens") // must not fail or wait
+	const want = "<13>Mar  4 12:34:56 knockd: line"
+	for range 2 {
+		c, err := net.ListenPacket("unixgram", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.send(noon, "line")
+		b := make([]byte, 100)
+		n, _, err := c.ReadFrom(b)
+		if err != nil || string(b[:n]) != want {
+			t.Errorf("%q, %v", b[:n], err)
+		}
+		c.Close()
+		os.Remove(path)
+	}
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s.send(noon, "line")
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b := make([]byte, 100)
+	if n, err := c.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), want) {
+		t.Errorf("over a stream: %q, %v", b[:n], err)
+	}
+}
+
+// TestSyslogStuck checks that a syslog daemon which does not read costs no time.
+func TestSyslogStuck(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	c, err := net.ListenPacket("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s := newSyslog(path)
+	for range 10000 {
+		s.send(noon, "line")
+	}
+}

@@ -1,0 +1,132 @@
+// Command sesame hears port knocks and runs the commands that open and shut a
+// firewall door for the knocker. It reads knockd's configuration file.
+//
+// Data flows one way: package config turns text into values; afpacket turns
+// what comes in on the wire into packets; matcher turns packets into events;
+// exec turns openings into commands and leases. This package wires them to one
+// event loop on one thread, which waits for packets, timers, the output and
+// the end of commands, and signals, and for nothing else: without any of these
+// it does not run.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"sesame/config"
+)
+
+// version is set by the build.
+var version = "dev"
+
+const defaultConfig = "/etc/knockd.conf"
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run is the whole program; its result is the exit status.
+func run(args []string) int {
+	command := ""
+	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
+		command, args = args[0], args[1:]
+	}
+	o, err := parseFlags(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "sesame: %v\n%s", err, usageText)
+		return 1
+	}
+	switch {
+	case o.help:
+		fmt.Print(usageText)
+		return 0
+	case o.version:
+		fmt.Printf("sesame %s (reads the configuration of knockd 0.8)\n", version)
+		return 0
+	}
+	switch command {
+	case "":
+		return serve(o)
+	case "check":
+		return check(o)
+	case "demo":
+		return demo()
+	}
+	fmt.Fprintf(os.Stderr, "sesame: unknown command %q\n%s", command, usageText)
+	return 1
+}
+
+// serve is the daemon.
+func serve(o options) int {
+	if o.config == "" {
+		o.config = defaultConfig
+	}
+	var err error
+	if o.dir, err = os.Getwd(); err != nil {
+		return fail(fmt.Errorf("find the working directory: %w", err))
+	}
+	o.config, o.logfile, o.pidfile = o.absolute(o.config), o.absolute(o.logfile), o.absolute(o.pidfile)
+	if o.ready = takeReady(); o.daemon && o.ready == 0 {
+		return detach()
+	}
+	d, err := newDaemon(o)
+	if err != nil {
+		return fail(err)
+	}
+	if o.ready != 0 {
+		if err := d.becomeDaemon(); err != nil {
+			return fail(err)
+		}
+	}
+	return d.run()
+}
+
+// absolute makes a path independent of the working directory, which a daemon
+// leaves. The empty path and "-" stay.
+func (o *options) absolute(path string) string {
+	if path == "" || path == "-" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(o.dir, path)
+}
+
+// fail reports an error that ends the program.
+func fail(err error) int {
+	var faults config.Errors
+	if errors.As(err, &faults) {
+		fmt.Fprintln(os.Stderr, faults) // each line names its place
+	} else {
+		fmt.Fprintln(os.Stderr, "sesame:", err)
+	}
+	return 1
+}
+
+// check validates a configuration and says how it was understood.
+func check(o options) int {
+	if o.config == "" {
+		o.config = defaultConfig
+	}
+	cfg, err := readConfig(o.config)
+	if err != nil {
+		return fail(err)
+	}
+	config.Check(os.Stdout, cfg, config.LookPath)
+	return 0
+}
+
+// readConfig reads a configuration file; "-" is standard input.
+func readConfig(path string) (*config.Config, error) {
+	var r io.Reader = os.Stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read the configuration: %w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	return config.Parse(r, path, os.ReadFile)
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"sesame/afpacket"
+	"sesame/exec"
+	"sesame/matcher"
+)
+
+// batches is how many batches of packets are taken in a row, so that a flood
+// does not keep the loop from timers and signals.
+const batches = 16
+
+func (d *daemon) onPackets() {
+	now := d.loop.now
+	var p matcher.Packet
+	for range batches {
+		n, err := d.socket.Read()
+		if err != nil {
+			d.onSocketError(err)
+			return
+		}
+		for i := range n {
+			verdict := afpacket.Parse(d.socket.Packet(i), &p)
+			d.counts.verdicts[verdict]++
+			if verdict == afpacket.Knock {
+				p.Local = d.addrs.Has(p.Dst)
+				d.onPacket(now, &p)
+			} else if d.debug {
+				d.log.printf("packet of %d bytes: %v", len(d.socket.Packet(i)), verdict)
+			}
+		}
+		if n > 0 && d.counts.next == matcher.Never {
+			d.counts.next = now.Add(reportPause)
+		}
+		if n < afpacket.BatchSize {
+			return
+		}
+	}
+}
+
+func (d *daemon) onPacket(now matcher.Time, p *matcher.Packet) {
+	if d.debug {
+		d.log.printf("%v: %s -> %s:%d, flags %#02x, for this machine %v",
+			p.Port.Proto, exec.Text(p.Src), exec.Text(p.Dst), p.Port.Number, p.Flags, p.Local)
+	}
+	for _, ev := range d.doors.matcher.Packet(now, p) {
+		d.onEvent(ev)
+	}
+}
+
+// onEvent logs in knockd's words and opens doors.
+func (d *daemon) onEvent(ev matcher.Event) {
+	who := exec.Text(ev.Src) + ": " + d.doors.name(ev.Door)
+	switch ev.Kind {
+	case matcher.Stage:
+		d.log.printf("%s: Stage %d", who, ev.Stage)
+	case matcher.Timeout:
+		d.log.printf("%s: sequence timeout (stage %d)", who, ev.Stage)
+	case matcher.Cooled:
+		d.log.printf("%s: not opened: it opened less than %v ago", who, d.doors.config.Doors[ev.Door].Cooldown)
+	case matcher.Open:
+		d.log.print(who + ": OPEN SESAME")
+		d.leases.Open(d.loop.now, &d.doors.exec[ev.Door], ev.Src)
+		if d.doors.config.Doors[ev.Door].OneTime != nil {
+			d.doors.nextSequence(ev.Door, d.log.warn)
+			d.refilter()
+		}
+	}
+}
+
+// refilter tells the socket what the doors want to hear now.
+func (d *daemon) refilter() {
+	if err := d.socket.SetFilter(d.doors.interest(d.only4)); err != nil {
+		d.log.warn(fmt.Sprintf("listen on %s: %v", d.socket.Name(), err))
+	}
+}
+
+func (d *daemon) onSocketError(err error) {
+	switch {
+	case !errors.Is(err, afpacket.ErrDown):
+		d.log.warn(err.Error())
+	case d.socket.Exists():
+		d.log.warn(d.socket.Name() + " is down: no knock is heard until it is up")
+		return
+	default:
+		d.log.warn(d.socket.Name() + " is gone")
+	}
+	d.exit(1)
+}
+
+func (d *daemon) onAddresses() {
+	if err := d.addrs.Update(); err != nil {
+		d.log.warn(err.Error())
+	}
+}

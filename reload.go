@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"sesame/afpacket"
+	"sesame/config"
+)
+
+// reload reads the configuration again. It takes effect as a whole or not at
+// all: with any fault the one in force stays. Leases go on as they were.
+func (d *daemon) reload() {
+	d.log.print("re-reading config file: " + d.config)
+	if err := d.tryReload(); err != nil {
+		var faults config.Errors
+		if errors.As(err, &faults) {
+			for _, fault := range faults {
+				d.log.warn(fault.Error())
+			}
+		} else {
+			d.log.warn(err.Error())
+		}
+		d.log.warn("the configuration in force stays: mend the above and reload again")
+	}
+}
+
+func (d *daemon) tryReload() error {
+	cfg, err := readConfig(d.config)
+	if err != nil {
+		return err
+	}
+	fresh, err := newDoors(cfg)
+	if err != nil {
+		return err
+	}
+	if name := d.interfaceName(cfg); name != d.socket.Name() {
+		socket, err := afpacket.Listen(name, fresh.interest(d.only4))
+		if err != nil {
+			return err
+		}
+		d.report()
+		d.loop.forget(d.socket.FD())
+		d.socket.Close()
+		d.socket, d.counts.kernel = socket, afpacket.Counts{}
+		d.loop.watch(d.socket.FD(), d.onPackets)
+		defer func() { d.log.print("listening on " + name) }()
+	} else if err := d.socket.SetFilter(fresh.interest(d.only4)); err != nil {
+		return fmt.Errorf("listen on %s: %w", name, err)
+	}
+	d.counts.matcher = fresh.matcher.Stats()
+	d.doors = fresh
+	if err := d.openLog(cfg); err != nil {
+		d.log.warn(err.Error())
+	}
+	d.warnings(cfg)
+	return nil
+}
