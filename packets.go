@@ -82,17 +82,28 @@ func (d *daemon) onSocketError(err error) {
 	switch {
 	case !errors.Is(err, afpacket.ErrDown):
 		d.log.warn(err.Error())
+		d.exit(1)
 	case d.socket.Exists():
 		d.log.warn(d.socket.Name() + " is down: no knock is heard until it is up")
-		return
 	default:
-		d.log.warn(d.socket.Name() + " is gone")
+		d.onGone()
 	}
-	d.exit(1)
+}
+
+// onGone ends the daemon with a status that makes its supervisor start it
+// again.
+func (d *daemon) onGone() {
+	if d.until == 0 {
+		d.log.warn(d.socket.Name() + " is gone")
+		d.exit(1)
+	}
 }
 
 func (d *daemon) onAddresses() {
 	if err := d.addrs.Update(); err != nil {
 		d.log.warn(err.Error())
+	}
+	if !d.socket.Exists() {
+		d.onGone()
 	}
 }

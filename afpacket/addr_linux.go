@@ -10,7 +10,8 @@ import (
 )
 
 // Addresses is the set of the machine's own addresses, on all interfaces, kept
-// up to date through rtnetlink notices. It is not safe for concurrent use.
+// up to date through rtnetlink notices. Its descriptor is ready as well when an
+// interface changed or went. It is not safe for concurrent use.
 type Addresses struct {
 	fd  int
 	set map[matcher.Addr]struct{}
@@ -18,7 +19,7 @@ type Addresses struct {
 
 // WatchAddresses lists the machine's addresses and begins to follow them.
 func WatchAddresses() (*Addresses, error) {
-	fd, err := netlinkSocket(unix.SOCK_NONBLOCK, unix.RTMGRP_IPV4_IFADDR|unix.RTMGRP_IPV6_IFADDR)
+	fd, err := netlinkSocket(unix.SOCK_NONBLOCK, unix.RTMGRP_LINK|unix.RTMGRP_IPV4_IFADDR|unix.RTMGRP_IPV6_IFADDR)
 	if err != nil {
 		return nil, fmt.Errorf("follow the machine's addresses: %w", err)
 	}

@@ -177,7 +177,8 @@ func (s *Socket) Counts() (Counts, error) {
 func (s *Socket) Close() error { return unix.Close(s.fd) }
 
 // Exists reports whether the interface that the socket is bound to is there,
-// under any name.
+// under any name. An interface that goes is down a moment before: ErrDown can
+// come while it still exists, and then comes no more.
 func (s *Socket) Exists() bool {
 	sa, err := unix.Getsockname(s.fd)
 	if err != nil {

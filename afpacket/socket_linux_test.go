@@ -139,6 +139,12 @@ func TestSocketDown(t *testing.T) {
 	inNamespace(t, func() {
 		ip(t, "link", "add", "wan", "type", "veth", "peer", "name", "lan")
 		ip(t, "link", "set", "wan", "up")
+		a, err := WatchAddresses()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer a.Close()
 		s, err := Listen("wan", Interest{})
 		if err != nil {
 			t.Error(err)
@@ -161,8 +167,15 @@ func TestSocketDown(t *testing.T) {
 		ip(t, "link", "set", "wan", "down")
 		down("down", true)
 		ip(t, "link", "set", "wan", "up")
+		if err := a.Update(); err != nil {
+			t.Error(err)
+		}
 		ip(t, "link", "del", "wan")
 		down("deleted", false)
+		readable(t, a.FD())
+		if err := a.Update(); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
