@@ -1,0 +1,160 @@
+package e2e_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sesame/e2e/netns"
+)
+
+// Detached, the parent returns when the daemon listens and the pidfile is
+// there; the daemon removes it when it exits.
+func TestDetach(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	d := underTest(t)
+	pidfile, log := filepath.Join(l.dir, "pid"), filepath.Join(l.dir, "log")
+	l.file("knockd.conf", "[options]\n\tlogfile = "+log+sentinel)
+	config := "knockd.conf"
+	if testsKnockd() {
+		config = filepath.Join(l.dir, config) // it does not find it again on HUP
+	}
+	cmd := l.gw.Command("sh", "-c", `cd "$0" && exec "$@"`, l.dir,
+		d.path, "-d", "-i", netns.GatewayIf, "-c", config, "-p", pidfile)
+	if code, out := finish(t, cmd); code != 0 {
+		t.Fatalf("exit status %d: %s", code, out)
+	}
+	var pid string
+	eventually(t, "the pidfile", func() bool { // knockd writes it late
+		b, err := os.ReadFile(pidfile)
+		pid = strings.TrimSpace(string(b))
+		return err == nil && pid != ""
+	})
+	logged := func(text string) {
+		t.Helper()
+		eventually(t, text, func() bool {
+			b, err := os.ReadFile(log)
+			return err == nil && strings.Contains(string(b), text)
+		})
+	}
+	logged("starting up, listening on wan")
+	l.run("kill", "-HUP", pid)
+	logged("re-reading config file")
+	l.knock(gateway, "50111", "40222")
+	logged("sentinel: OPEN SESAME")
+	l.run("kill", "-TERM", pid)
+	logged("shutting down")
+	eventually(t, "the daemon's end", func() bool { return len(l.strays()) == 0 })
+	if _, err := os.Stat(pidfile); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the pidfile is left: %v", err)
+	}
+}
+
+// A start that fails must fail before the parent returns, for scripts that test
+// its exit status.
+func TestDetachFails(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	d := underTest(t)
+	good := l.file("good.conf", sentinel)
+	bad := l.file("bad.conf", "[a]\n\tsequence = 7000,eight\n\tcommand =\n\tsequenze = 1\n")
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+		mend string
+	}{
+		"missing interface": {[]string{"-i", "nowhere", "-c", good}, "nowhere", ""},
+		"missing file":      {[]string{"-i", netns.GatewayIf, "-c", filepath.Join(l.dir, "none.conf")}, "none.conf", ""},
+		"bad file":          {[]string{"-i", netns.GatewayIf, "-c", bad}, bad + ":2: sequence: ", "it takes eight for port 0"},
+		"log file":          {[]string{"-i", netns.GatewayIf, "-c", good, "-g", l.dir}, l.dir, "it only warns"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tt.mend != "" {
+				sesameOnly(t, tt.mend)
+			}
+			pidfile := filepath.Join(l.dir, "pid")
+			code, out := finish(t, l.gw.Command(d.path, append([]string{"-d", "-p", pidfile}, tt.args...)...))
+			if code != 1 || !strings.Contains(out, tt.want) {
+				t.Errorf("exit status %d, want 1 and %q: %s", code, tt.want, out)
+			}
+			if _, err := os.Stat(pidfile); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a pidfile is left: %v", err)
+			}
+			eventually(t, "all processes to end", func() bool { return len(l.strays()) == 0 })
+		})
+	}
+}
+
+// An interface that goes ends the daemon with an exit status that a supervisor
+// acts on, and with its doors shut; one that is only down is waited for.
+func TestInterfaceGoes(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "it exits 0 and leaves its doors open")
+	l := newLab(t)
+	shut := filepath.Join(l.dir, "shut")
+	d := l.start(`
+[door]
+	sequence = 7000,9000,8000
+	tcpflags = syn
+	start_command = echo open
+	cmd_timeout = 600
+	stop_command = echo %IP% > ` + shut + `
+`)
+	l.run("ip", "link", "set", netns.GatewayIf, "down")
+	d.wait("wan is down")
+	l.run("ip", "link", "set", netns.GatewayIf, "up")
+	eventually(t, "the door to open", func() bool {
+		l.send(syns(client, 7000, 9000, 8000)...)
+		return d.Count(output("open")) > 0
+	})
+	l.run("ip", "link", "del", netns.GatewayIf)
+	d.wait("wan is gone")
+	if code := d.exit(); code != 1 {
+		t.Errorf("exit status %d, want 1", code)
+	}
+	if got, err := os.ReadFile(shut); string(got) != client+"\n" {
+		t.Errorf("the door was not shut: %q, %v", got, err)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	d := l.start(`
+[wake]
+	sequence = 22
+	target = 203.0.113.50
+	tcpflags = syn
+	command = echo wake %IP%
+[mine]
+	sequence = 22
+	tcpflags = syn
+`)
+	l.send(netns.TCP(client, "203.0.113.51", 22, 2), netns.TCP(client, "203.0.113.50", 22, 2), netns.TCP(client, gateway, 22, 2))
+	l.settle(d)
+	d.want(": wake: OPEN SESAME", 1)
+	d.want(": mine: OPEN SESAME", 1)
+	d.hear("wake " + client)
+}
+
+func TestOneTimeSequences(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "a freed sequence is freed again when the file ends")
+	l := newLab(t)
+	file := l.file("sequences", " 7000,9000\n 8000,6000:udp\n")
+	d := l.start("[once]\n\tone_time_sequences = " + file + "\n")
+	l.knock(gateway, "7000", "9000")
+	d.wait("once: OPEN SESAME")
+	l.knock(gateway, "7000", "9000")
+	l.knock(gateway, "8000", "6000:udp")
+	d.wait("no sequence left")
+	l.knock(gateway, "8000", "6000:udp")
+	l.settle(d)
+	d.want("once: OPEN SESAME", 2)
+	if got, err := os.ReadFile(file); string(got) != "#7000,9000\n#8000,6000:udp\n" {
+		t.Errorf("the file is %q, %v", got, err)
+	}
+}
