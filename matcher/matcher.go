@@ -30,9 +30,9 @@ import (
 	"fmt"
 )
 
-// DefaultAttempts is the number of attempts in flight that fit in 1 MiB: 16
-// bytes of address, 16 of links and state, 24 of timer and 4 of hash bucket.
-const DefaultAttempts = 16384
+// DefaultAttempts is a number of attempts in flight that fits in 1 MiB: 36 bytes
+// and a timer of 24 for each, and 16,384 hash buckets of 4.
+const DefaultAttempts = 16000
 
 // Kind says what happened.
 type Kind uint8
@@ -147,7 +147,7 @@ func (m *Matcher) Packet(now Time, p *Packet) []Event {
 	for _, d := range m.users[port] {
 		if m.doors[d].takes(p) {
 			meant = true
-			m.knock(now, p, hash, int(d))
+			m.knock(now, p, m.bucket(hash, int(d)), int(d))
 		}
 	}
 	if meant {
@@ -157,9 +157,9 @@ func (m *Matcher) Packet(now Time, p *Packet) []Event {
 }
 
 // knock applies a knock to one door.
-func (m *Matcher) knock(now Time, p *Packet, hash uint64, i int) {
+func (m *Matcher) knock(now Time, p *Packet, bucket uint32, i int) {
 	d := &m.doors[i]
-	if id := m.find(hash, &p.Src, i); id != 0 {
+	if id := m.find(bucket, &p.Src, i); id != 0 {
 		a := &m.attempts[id-1]
 		at, _ := m.wheel.Deadline(int(id - 1))
 		switch {
@@ -176,7 +176,7 @@ func (m *Matcher) knock(now Time, p *Packet, hash uint64, i int) {
 		}
 	}
 	if p.Port == d.Sequence[0] {
-		m.begin(now, p, hash, i)
+		m.begin(now, p, bucket, i)
 	}
 }
 
@@ -195,15 +195,15 @@ func (m *Matcher) advance(now Time, p *Packet, id uint32) {
 }
 
 // begin matches the first knock of a door.
-func (m *Matcher) begin(now Time, p *Packet, hash uint64, i int) {
+func (m *Matcher) begin(now Time, p *Packet, bucket uint32, i int) {
 	if d := &m.doors[i]; len(d.Sequence) > 1 {
 		id := m.place()
 		if id == 0 {
 			m.stats.Refused++
 			return
 		}
-		m.attempts[id-1] = attempt{src: p.Src, door: uint16(i), stage: 1}
-		m.insert(id, hash)
+		m.attempts[id-1] = attempt{src: p.Src, bucket: bucket, door: uint16(i), stage: 1}
+		m.insert(id)
 		m.wheel.Arm(int(id-1), now.Add(d.Timeout))
 	}
 	m.matched(now, p, i, 1)

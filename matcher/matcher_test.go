@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 const sec = Time(time.Second)
@@ -360,5 +361,15 @@ func TestFlags(t *testing.T) {
 		if got := newMatcher(t, 0, tt.doors...).Flags(); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestTableSize checks the sizes that the documentation gives.
+func TestTableSize(t *testing.T) {
+	m := newMatcher(t, 0, ssh(1, 2))
+	bytes := len(m.attempts)*int(unsafe.Sizeof(m.attempts[0])) + len(m.buckets)*4 +
+		len(m.wheel.timers)*int(unsafe.Sizeof(m.wheel.timers[0])) + int(unsafe.Sizeof(*m.wheel))
+	if bytes > 1<<20 {
+		t.Errorf("the attempts take %d bytes, more than 1 MiB", bytes)
 	}
 }

@@ -2,16 +2,24 @@ package matcher
 
 import "testing"
 
-// TestSipHash uses the vector for 16 bytes of input of the reference
-// implementation's table: key 00..0f, input 00..0f.
+// TestSipHash uses values of another implementation: CPython's hash of bytes is
+// SipHash-1-3, under a key of zeros when PYTHONHASHSEED is 0.
 func TestSipHash(t *testing.T) {
-	var a Addr
-	for i := range a {
-		a[i] = byte(i)
+	var count Addr
+	for i := range count {
+		count[i] = byte(i)
 	}
-	k := Key{0x0706050403020100, 0x0f0e0d0c0b0a0908}
-	if got, want := sipHash(k, &a), uint64(0x3f2acc7f57c29bdb); got != want {
-		t.Errorf("sipHash = %#x, want %#x", got, want)
+	for _, tt := range []struct {
+		a    Addr
+		want uint64
+	}{
+		{count, 0x8972188433a5c5b7},
+		{v4(192, 0, 2, 7), 0x2b3e8d3e3f9fb91f},
+		{Addr{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: 7}, 0x28e5e43b67ea81e1},
+	} {
+		if got := sipHash(Key{}, &tt.a); got != tt.want {
+			t.Errorf("sipHash(%v) = %#x, want %#x", tt.a, got, tt.want)
+		}
 	}
 }
 

@@ -2,11 +2,12 @@ package matcher
 
 import "math/bits"
 
-// attempt is 32 bytes without a pointer: the garbage collector never looks at
+// attempt is 36 bytes without a pointer: the garbage collector never looks at
 // the table. Links are id+1, so that memory never used stays zero.
 type attempt struct {
 	src          Addr
 	next         uint32 // in the bucket, or in the free list
+	bucket       uint32 // index, to save a hash when the attempt ends
 	older, newer uint32 // among first-stage attempts
 	door         uint16
 	stage        uint8 // knocks matched
@@ -35,13 +36,13 @@ func newTable(n int, key Key) table {
 
 // bucket returns the bucket of a source, given by its keyed hash, and a door.
 // An odd factor spreads the doors of one source over all buckets.
-func (t *table) bucket(hash uint64, door int) *uint32 {
-	return &t.buckets[(hash^uint64(door)*0x9e3779b97f4a7c15)&uint64(len(t.buckets)-1)]
+func (t *table) bucket(hash uint64, door int) uint32 {
+	return uint32(hash^uint64(door)*0x9e3779b97f4a7c15) & uint32(len(t.buckets)-1)
 }
 
 // find returns the attempt of a source on a door as id+1, 0 if there is none.
-func (t *table) find(hash uint64, src *Addr, door int) uint32 {
-	id := *t.bucket(hash, door)
+func (t *table) find(bucket uint32, src *Addr, door int) uint32 {
+	id := t.buckets[bucket]
 	for id != 0 {
 		a := &t.attempts[id-1]
 		if int(a.door) == door && a.src == *src {
@@ -68,10 +69,9 @@ func (t *table) alloc() uint32 {
 
 // insert hangs a first-stage attempt into its bucket and makes it the newest
 // of its stage.
-func (t *table) insert(id uint32, hash uint64) {
+func (t *table) insert(id uint32) {
 	a := &t.attempts[id-1]
-	head := t.bucket(hash, int(a.door))
-	a.next, *head = *head, id
+	a.next, t.buckets[a.bucket] = t.buckets[a.bucket], id
 	a.older, a.newer = t.newest, 0
 	if t.newest != 0 {
 		t.attempts[t.newest-1].newer = id
@@ -88,7 +88,7 @@ func (t *table) release(id uint32) {
 	if a.stage == 1 {
 		t.leaveFirst(id)
 	}
-	link := t.bucket(sipHash(t.key, &a.src), int(a.door))
+	link := &t.buckets[a.bucket]
 	for *link != id {
 		link = &t.attempts[*link-1].next
 	}
