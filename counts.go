@@ -24,18 +24,24 @@ func (d *daemon) report() {
 		d.log.warn(err.Error())
 	}
 	stats := d.doors.matcher.Stats()
+	type loss struct {
+		n    uint64
+		what string
+	}
+	losses := []loss{
+		{kernel.Dropped - d.counts.kernel.Dropped, "packets dropped by the kernel, because they came faster than they could be read"},
+		{stats.Evicted - d.counts.matcher.Evicted, "attempts at their first stage gave way to newer ones"},
+		{stats.Refused - d.counts.matcher.Refused, "attempts not begun, because the table was full of later stages"},
+	}
+	for v := afpacket.Knock + 1; v < afpacket.Verdicts; v++ {
+		losses = append(losses, loss{d.counts.verdicts[v], "packets not looked at (" + v.String() + ")"})
+	}
 	var lost []string
-	add := func(n uint64, what string) {
-		if n > 0 {
-			lost = append(lost, fmt.Sprintf("%d %s", n, what))
+	for _, l := range losses {
+		if l.n > 0 {
+			lost = append(lost, fmt.Sprintf("%d %s", l.n, l.what))
 		}
 	}
-	add(kernel.Dropped-d.counts.kernel.Dropped, "packets dropped by the kernel, because they came faster than they could be read")
-	for v := afpacket.Knock + 1; v < afpacket.Verdicts; v++ {
-		add(d.counts.verdicts[v], fmt.Sprintf("packets not looked at (%v)", v))
-	}
-	add(stats.Evicted-d.counts.matcher.Evicted, "attempts at their first stage gave way to newer ones")
-	add(stats.Refused-d.counts.matcher.Refused, "attempts not begun, because the table was full of later stages")
 	d.counts.kernel, d.counts.matcher = kernel, stats
 	clear(d.counts.verdicts[:])
 	if len(lost) > 0 {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/config"
 )
 
 const (
@@ -67,7 +69,7 @@ func namespaceError(err error) error {
 		{"user.max_user_namespaces", "0", "10000"},
 		{"user.max_net_namespaces", "0", "10000"},
 	} {
-		value, e := os.ReadFile("/proc/sys/" + strings.ReplaceAll(limit.name, ".", "/"))
+		value, e := config.ReadFile("/proc/sys/" + strings.ReplaceAll(limit.name, ".", "/"))
 		if e == nil && strings.TrimSpace(string(value)) == limit.forbids {
 			return fmt.Errorf("make a user namespace: %w: the kernel forbids it: %s is %s; run the demo as root, or allow it with: sysctl -w %s=%s",
 				err, limit.name, limit.forbids, limit.name, limit.permits)

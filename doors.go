@@ -31,7 +31,8 @@ func newDoors(cfg *config.Config) (*doors, error) {
 	}
 	d := &doors{config: cfg}
 	match := make([]matcher.Door, len(cfg.Doors))
-	for i, c := range cfg.Doors {
+	for i := range cfg.Doors {
+		c := &cfg.Doors[i]
 		match[i] = matcher.Door{Sequence: c.Sequence, Flags: c.Flags, Timeout: c.SeqTimeout, Cooldown: c.Cooldown}
 		if c.Target.IsValid() {
 			match[i].Target = c.Target.As16()

@@ -87,7 +87,10 @@ func (l *logger) warn(line string) {
 // toFile writes with knockd's prefix. A full disk costs lines, which are
 // counted and reported when there is room again.
 func (l *logger) toFile(line string) {
-	prefix := l.now().Format("[2006-01-02 15:04] ")
+	t := l.now()
+	year, month, day := t.Date()
+	hour, minute, _ := t.Clock()
+	prefix := fmt.Sprintf("[%04d-%02d-%02d %02d:%02d] ", year, month, day, hour, minute)
 	if l.lost > 0 {
 		note := fmt.Sprintf("%d log lines were lost: %v", l.lost, l.lostWhy)
 		if _, err := l.file.WriteString(prefix + note + "\n"); err == nil {
@@ -135,7 +138,10 @@ func newSyslog(path string) *syslog { return &syslog{path: path, fd: -1} }
 // line that cannot be sent is tried once more on a new connection; a daemon
 // that does not read costs the line, not our time.
 func (s *syslog) send(now time.Time, line string) {
-	text := fmt.Sprintf("<%d>%s knockd: %s", syslogPriority, now.Format(time.Stamp), line)
+	_, month, day := now.Date()
+	hour, minute, second := now.Clock()
+	text := fmt.Sprintf("<%d>%s %2d %02d:%02d:%02d knockd: %s", syslogPriority,
+		month.String()[:3], day, hour, minute, second, line)
 	for range 2 {
 		if s.fd < 0 && !s.connect() {
 			return

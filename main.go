@@ -14,7 +14,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"sesame/config"
 )
@@ -65,7 +66,7 @@ func serve(o options) int {
 		o.config = defaultConfig
 	}
 	var err error
-	if o.dir, err = os.Getwd(); err != nil {
+	if o.dir, err = unix.Getwd(); err != nil {
 		return fail(fmt.Errorf("find the working directory: %w", err))
 	}
 	o.config, o.logfile, o.pidfile = o.absolute(o.config), o.absolute(o.logfile), o.absolute(o.pidfile)
@@ -87,10 +88,10 @@ func serve(o options) int {
 // absolute makes a path independent of the working directory, which a daemon
 // leaves. The empty path and "-" stay.
 func (o *options) absolute(path string) string {
-	if path == "" || path == "-" || filepath.IsAbs(path) {
+	if path == "" || path == "-" || path[0] == '/' {
 		return path
 	}
-	return filepath.Join(o.dir, path)
+	return o.dir + "/" + path
 }
 
 // fail reports an error that ends the program.
@@ -128,5 +129,5 @@ func readConfig(path string) (*config.Config, error) {
 		defer f.Close()
 		r = f
 	}
-	return config.Parse(r, path, os.ReadFile)
+	return config.Parse(r, path, config.ReadFile)
 }

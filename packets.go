@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sesame/afpacket"
 	"sesame/exec"
@@ -60,7 +61,7 @@ func (d *daemon) onEvent(ev matcher.Event) {
 	case matcher.Timeout:
 		d.log.printf("%s: sequence timeout (stage %d)", who, ev.Stage)
 	case matcher.Cooled:
-		d.log.printf("%s: not opened: it opened less than %v ago", who, d.doors.config.Doors[ev.Door].Cooldown)
+		d.log.printf("%s: not opened: it opened less than %d s ago", who, int64(d.doors.config.Doors[ev.Door].Cooldown/time.Second))
 	case matcher.Open:
 		d.log.print(who + ": OPEN SESAME")
 		d.leases.Open(d.loop.now, &d.doors.exec[ev.Door], ev.Src)

@@ -49,14 +49,14 @@ func (a *Addresses) Len() int { return len(a.set) }
 func (a *Addresses) Update() error {
 	var b [4096]byte
 	for {
-		_, _, err := unix.Recvfrom(a.fd, b[:], 0)
+		_, err := unix.Read(a.fd, b[:])
 		switch err {
 		case nil, unix.EINTR:
 		case unix.EAGAIN:
 			return a.list()
 		case unix.ENOBUFS: // notices were lost; the list has what they said
 		default:
-			return fmt.Errorf("follow the machine's addresses: %w", os.NewSyscallError("recvfrom", err))
+			return fmt.Errorf("follow the machine's addresses: %w", os.NewSyscallError("read", err))
 		}
 	}
 }
@@ -82,17 +82,17 @@ func dumpAddrs(add func(matcher.Addr)) error {
 	defer unix.Close(fd)
 	request := [nlHeader + ifAddrMsg]byte{}
 	fillHeader(request[:], unix.RTM_GETADDR, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	if err := unix.Sendto(fd, request[:], 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return os.NewSyscallError("sendto", err)
+	if _, err := unix.Write(fd, request[:]); err != nil { // to the kernel: netlink(7)
+		return os.NewSyscallError("write", err)
 	}
 	b := make([]byte, 32<<10) // the kernel's largest part of a dump
 	for {
-		n, _, err := unix.Recvfrom(fd, b, 0)
+		n, err := unix.Read(fd, b)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return os.NewSyscallError("recvfrom", err)
+			return os.NewSyscallError("read", err)
 		}
 		if done, err := parseAddrs(b[:n], add); done || err != nil {
 			return err

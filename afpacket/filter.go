@@ -1,7 +1,6 @@
 package afpacket
 
 import (
-	"cmp"
 	"slices"
 
 	"golang.org/x/net/bpf"
@@ -68,16 +67,19 @@ type portRange struct {
 
 // portRanges returns the ports as ranges, sorted by protocol and port.
 func portRanges(ports []matcher.Port) []portRange {
-	sorted := slices.SortedFunc(slices.Values(ports), func(a, b matcher.Port) int {
-		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
-	})
+	keys := make([]uint32, len(ports))
+	for i, p := range ports {
+		keys[i] = uint32(p.Proto)<<16 | uint32(p.Number)
+	}
+	slices.Sort(keys)
 	var ranges []portRange
-	for _, p := range sorted {
-		if n := len(ranges); n > 0 && ranges[n-1].proto == p.Proto && int(p.Number) <= int(ranges[n-1].hi)+1 {
-			ranges[n-1].hi = p.Number
+	for _, k := range keys {
+		p := portRange{matcher.Proto(k >> 16), uint16(k), uint16(k)}
+		if n := len(ranges); n > 0 && ranges[n-1].proto == p.proto && int(p.lo) <= int(ranges[n-1].hi)+1 {
+			ranges[n-1].hi = p.hi
 			continue
 		}
-		ranges = append(ranges, portRange{p.Proto, p.Number, p.Number})
+		ranges = append(ranges, p)
 	}
 	return ranges
 }
@@ -85,18 +87,16 @@ func portRanges(ports []matcher.Port) []portRange {
 // joinNearest joins neighbours with the smallest gaps until at most n ranges
 // are left, or one a protocol.
 func joinNearest(ranges []portRange, n int) []portRange {
-	var gaps []int // index of the range before the gap
-	for i := range len(ranges) - 1 {
-		if ranges[i].proto == ranges[i+1].proto {
-			gaps = append(gaps, i)
+	var gaps []uint32 // width, and index of the range behind it
+	for i := 1; i < len(ranges); i++ {
+		if ranges[i-1].proto == ranges[i].proto {
+			gaps = append(gaps, uint32(ranges[i].lo-ranges[i-1].hi)<<16|uint32(i))
 		}
 	}
-	slices.SortFunc(gaps, func(a, b int) int {
-		return cmp.Compare(ranges[a+1].lo-ranges[a].hi, ranges[b+1].lo-ranges[b].hi)
-	})
+	slices.Sort(gaps)
 	join := make([]bool, len(ranges))
-	for _, i := range gaps[:min(len(gaps), max(0, len(ranges)-n))] {
-		join[i+1] = true
+	for _, gap := range gaps[:min(len(gaps), max(0, len(ranges)-n))] {
+		join[gap&0xffff] = true
 	}
 	var joined []portRange
 	for i, r := range ranges {
@@ -139,11 +139,10 @@ func build(in Interest, ranges []portRange, dropSent bool) []bpf.Instruction {
 	}
 	is4 := b.header4(transport, reject)
 	not4 := b.jumpIf(bpf.JumpEqual, etherIP6, is6, reject)
-	begin := b.jumpIf(bpf.JumpEqual, etherIP4, is4, not4)
+	b.jumpIf(bpf.JumpEqual, etherIP4, is4, not4)
 	b.add(bpf.LoadExtension{Num: bpf.ExtProto})
 	if dropSent {
-		begin = b.here()
-		b.jumpIf(bpf.JumpEqual, packetOutgoing, reject, begin)
+		b.jumpIf(bpf.JumpEqual, packetOutgoing, reject, b.here())
 		b.add(bpf.LoadExtension{Num: bpf.ExtType})
 	}
 	return b.program()

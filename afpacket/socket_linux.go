@@ -3,6 +3,7 @@ package afpacket
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -37,6 +38,7 @@ type Counts struct {
 // use.
 type Socket struct {
 	fd       int
+	index    int // of the interface
 	name     string
 	counts   Counts
 	messages [BatchSize]message
@@ -76,7 +78,7 @@ func listen(name string, in Interest) (_ *Socket, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Socket{fd: fd, name: name}
+	s := &Socket{fd: fd, index: index, name: name}
 	if err := s.SetFilter(in); err != nil {
 		return nil, err
 	}
@@ -180,13 +182,9 @@ func (s *Socket) Close() error { return unix.Close(s.fd) }
 // under any name. An interface that goes is down a moment before: ErrDown can
 // come while it still exists, and then comes no more.
 func (s *Socket) Exists() bool {
-	sa, err := unix.Getsockname(s.fd)
-	if err != nil {
-		return false
-	}
-	// The kernel sets the index to -1 when the interface goes.
-	ll, ok := sa.(*unix.SockaddrLinklayer)
-	return ok && ll.Ifindex > 0
+	var req unix.Ifreq
+	req.SetUint32(uint32(s.index))
+	return unix.IoctlIfreq(s.fd, unix.SIOCGIFNAME, &req) == nil
 }
 
 func interfaceIndex(fd int, name string) (int, error) {
@@ -221,7 +219,12 @@ func explain(err error) error {
 // interfaces lists the interfaces of this network namespace, which /sys may not
 // show.
 func interfaces() string {
-	text, err := os.ReadFile("/proc/thread-self/net/dev")
+	f, err := os.Open("/proc/thread-self/net/dev")
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
 	if err != nil {
 		return "unknown"
 	}

@@ -84,44 +84,45 @@ func optionRows(c *Config) [][2]string {
 
 // doorRows shows a door under the file's own key names. IPv6 commands are
 // left out where they are the IPv4 ones, and times where they have no effect.
-func doorRows(d *Door) (rows [][2]string) {
-	add := func(key, value string) { rows = append(rows, [2]string{key, value}) }
-	command := func(key, text, none string) {
-		if text == "" {
-			text = none
+func doorRows(d *Door) [][2]string {
+	rows := [][2]string{
+		{"one_time_sequences"},
+		{"sequence", sequenceText(d.Sequence)},
+		{"seq_timeout", seconds(d.SeqTimeout)},
+		{"tcpflags"},
+		{"target", "this machine's own addresses"},
+		{"start_command", commandText(d.Start, "none: an opening is only logged")},
+		{"start_command_6"},
+		{"cmd_timeout"},
+		{"stop_command"},
+		{"stop_command_6"},
+		{"cooldown"},
+	}
+	set := func(use bool, key, value string) {
+		for i := range rows {
+			if use && rows[i][0] == key {
+				rows[i][1] = value
+			}
 		}
-		add(key, plain(text))
 	}
 	if d.OneTime != nil {
-		add("one_time_sequences", plain(d.OneTime.Path)+", line "+strconv.Itoa(d.OneTime.Line)+" in force")
+		set(true, "one_time_sequences", plain(d.OneTime.Path)+", line "+strconv.Itoa(d.OneTime.Line)+" in force")
 	}
-	add("sequence", sequenceText(d.Sequence))
-	add("seq_timeout", seconds(d.SeqTimeout))
-	if hasTCP(d.Sequence) {
-		add("tcpflags", flagsText(d.Flags))
+	set(hasTCP(d.Sequence), "tcpflags", flagsText(d.Flags))
+	set(d.Target.IsValid(), "target", d.Target.String())
+	set(d.Start6 != d.Start, "start_command_6", commandText(d.Start6, "none: an opening over IPv6 is only logged"))
+	set(d.Stop != "" || d.Stop6 != "", "cmd_timeout", seconds(d.CmdTimeout))
+	set(d.Stop != "" || d.Stop6 != d.Stop, "stop_command", commandText(d.Stop, "none"))
+	set(d.Stop6 != d.Stop, "stop_command_6", commandText(d.Stop6, "none"))
+	set(d.Cooldown > 0, "cooldown", seconds(d.Cooldown))
+	return slices.DeleteFunc(rows, func(r [2]string) bool { return r[1] == "" })
+}
+
+func commandText(command, none string) string {
+	if command == "" {
+		return none
 	}
-	if d.Target.IsValid() {
-		add("target", d.Target.String())
-	} else {
-		add("target", "this machine's own addresses")
-	}
-	command("start_command", d.Start, "none: an opening is only logged")
-	if d.Start6 != d.Start {
-		command("start_command_6", d.Start6, "none: an opening over IPv6 is only logged")
-	}
-	if d.Stop != "" || d.Stop6 != "" {
-		add("cmd_timeout", seconds(d.CmdTimeout))
-	}
-	if d.Stop != "" || d.Stop6 != d.Stop {
-		command("stop_command", d.Stop, "none")
-	}
-	if d.Stop6 != d.Stop {
-		command("stop_command_6", d.Stop6, "none")
-	}
-	if d.Cooldown > 0 {
-		add("cooldown", seconds(d.Cooldown))
-	}
-	return rows
+	return plain(command)
 }
 
 func sequenceText(seq []matcher.Port) string {
@@ -173,10 +174,8 @@ func (a *advisor) run() {
 	a.overlaps()
 	a.leftOpen()
 	a.programs()
-	byLine := func(x, y Error) int { return x.Line - y.Line }
-	own := a.warnings[len(a.c.Warnings):]
-	slices.SortStableFunc(own, byLine)
-	slices.SortStableFunc(a.notes, byLine)
+	sortByLine(a.warnings[len(a.c.Warnings):])
+	sortByLine(a.notes)
 }
 
 // about makes a warning or a note of door d.

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"sesame/matcher"
+	"os"
 	"time"
+
+	"sesame/matcher"
 )
 
 // What knockd uses where a file and its command line say nothing (knockd(1)).
@@ -67,7 +69,7 @@ type OneTime struct {
 
 // Parse reads a whole configuration of at most 16 MiB and 65,535 doors. name
 // is what errors call the file. readFile reads the files that the
-// configuration names (one_time_sequences); pass os.ReadFile. Parse opens
+// configuration names (one_time_sequences); pass ReadFile. Parse opens
 // nothing itself.
 //
 // The error is Errors when the text is at fault, else r's own, wrapped. The
@@ -98,4 +100,19 @@ func Parse(r io.Reader, name string, readFile func(string) ([]byte, error)) (*Co
 // UTF-8 text.
 func cutBOM(data []byte) []byte {
 	return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+}
+
+// ReadFile reads a file that a configuration names. Unlike os.ReadFile it takes
+// no more than 16 MiB: a device without end is no file of sequences.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("read %s: larger than 16 MiB", path)
+	}
+	return data, err
 }

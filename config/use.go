@@ -2,10 +2,11 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 	"syscall"
 
 	"sesame/matcher"
@@ -19,25 +20,43 @@ import (
 // disk before it takes the name: after a full disk or a power cut the file is
 // either as before or whole and marked. An error leaves it as it was.
 func UseOneTime(path string, line int) (next int, seq []matcher.Port, bad []Error, err error) {
-	// The file itself is replaced, not a link to it.
-	real, err := filepath.EvalSymlinks(path)
+	marked, err := useLine(path, line)
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("mark line %d of %s as used: %w", line, path, err)
-	}
-	data, err := os.ReadFile(real)
-	if err != nil {
-		return 0, nil, nil, fmt.Errorf("mark line %d of %s as used: %w", line, path, err)
-	}
-	marked, ok := markLine(data, line)
-	if !ok {
-		return 0, nil, nil, fmt.Errorf("mark line %d of %s as used: there is no such line: was the file edited? Reload after editing it", line, path)
-	}
-	if err := replaceFile(real, marked); err != nil {
 		return 0, nil, nil, fmt.Errorf("mark line %d of %s as used: %w", line, path, err)
 	}
 	next, seq, bad = ParseOneTime(marked, path)
 	return next, seq, bad, nil
 }
+
+func useLine(path string, line int) ([]byte, error) {
+	data, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	marked, ok := markLine(data, line)
+	if !ok {
+		return nil, errors.New("there is no such line: was the file edited? Reload after editing it")
+	}
+	return marked, replaceFile(target(path), marked)
+}
+
+// target follows links, so that the file is replaced and not a link to it.
+func target(path string) string {
+	for range 40 { // as many as the kernel follows (path_resolution(7))
+		link, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if link[0] != '/' {
+			link = folder(path) + link
+		}
+		path = link
+	}
+	return path
+}
+
+// folder returns the path up to its last slash.
+func folder(path string) string { return path[:strings.LastIndexByte(path, '/')+1] }
 
 // markLine returns data with # as the first character of a line, from 1. A
 // line that is empty or marked already is none.
@@ -63,29 +82,30 @@ func markLine(data []byte, line int) ([]byte, bool) {
 
 // replaceFile puts a new file in the place of another.
 func replaceFile(path string, data []byte) (err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return os.NewSyscallError("stat", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new")
+	// What a power cut left of an earlier try is in the way.
+	fresh := path + ".sesame-new"
+	os.Remove(fresh)
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
-			os.Remove(f.Name())
+			os.Remove(fresh)
 		}
 	}()
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
-			return err
-		}
+	if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
+		return err
 	}
-	if err := f.Chmod(info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)); err != nil {
+	if err := f.Chmod(fs.FileMode(st.Mode & 0o777)); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -94,10 +114,10 @@ func replaceFile(path string, data []byte) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
+	if err := syscall.Rename(fresh, path); err != nil { // os.Rename brings os.Stat along
+		return os.NewSyscallError("rename", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(folder(path) + ".")
 }
 
 // syncDir makes a rename last over a power cut.

@@ -182,7 +182,7 @@ func TestLeaseRenewed(t *testing.T) {
 	if n := r.count("open"); n != 1 {
 		t.Errorf("start ran %d times", n)
 	}
-	if n := r.count("192.0.2.7: ssh: already open, lease renewed for 30s"); n != 4 {
+	if n := r.count("192.0.2.7: ssh: already open, lease renewed for 30 s"); n != 4 {
 		t.Errorf("%d renewals in the log, want 4", n)
 	}
 	r.pass(2 * time.Second)

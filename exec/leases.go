@@ -126,7 +126,7 @@ func (l *Leases) renew(i int, d *Door) {
 	switch le.state {
 	case open:
 		l.wheel.Arm(i, l.now.Add(le.length))
-		l.log(fmt.Sprintf("%s: %s: already open, lease renewed for %v", Text(le.src), le.door, le.length))
+		l.log(fmt.Sprintf("%s: %s: already open, lease renewed for %d s", Text(le.src), le.door, int64(le.length/time.Second)))
 	case stopping:
 		le.again = true
 	}
