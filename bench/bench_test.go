@@ -119,7 +119,7 @@ const listening = "starting up, listening on " + netns.GatewayIf
 
 func sesame(dir, command string) (string, []string, string, error) {
 	path := filepath.Join(dir, "sesame")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "sesame")
+	build := exec.Command("go", "build", "-trimpath", "-gcflags=std=-l", "-ldflags=-s -w", "-o", path, "sesame")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", nil, "", fmt.Errorf("build sesame: %w: %s", err, out)

@@ -1,0 +1,81 @@
+#!/bin/sh
+# Installs what this machine lacks, with Debian's or Ubuntu's apt-get.
+#
+#   tools/setup.sh demo   a firewall tool, if there is none, and certificates for
+#                         go's downloads; never fails
+#   tools/setup.sh test   everything that the tests use
+#
+# Nothing missing, nothing done: a second run calls no apt-get and needs no root.
+set -eu
+
+PATH=$PATH:/usr/sbin:/sbin
+
+has() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+missing=
+# want TEST PACKAGE: TEST is a command or, with a slash, a file.
+want() {
+	case $1 in
+	*/*) [ -e "$1" ] && return ;;
+	*) has "$1" && return ;;
+	esac
+	missing="$missing $2"
+}
+
+case ${1-} in
+demo)
+	has nft || has iptables || missing=' nftables'
+	# Go cannot fetch a module without them.
+	want /etc/ssl/certs/ca-certificates.crt ca-certificates
+	;;
+test)
+	want iptables iptables
+	want nft nftables
+	want ufw ufw
+	want knockd knockd # its client, and the daemon to compare with
+	want ip iproute2
+	# The name of the program lost its -static when the package did, in Debian 13.
+	has qemu-mips || want qemu-mips-static qemu-user-static
+	want xz xz-utils
+	want gcc gcc # the race detector is cgo
+	want /usr/include/stdio.h libc6-dev
+	want buildah buildah
+	want /etc/ssl/certs/ca-certificates.crt ca-certificates
+	want git git
+	# The base image holds busybox alone, so it must be the static one.
+	if ! has busybox || ldd "$(command -v busybox)" >/dev/null 2>&1; then
+		missing="$missing busybox-static"
+	fi
+	;;
+*)
+	echo "usage: setup.sh demo|test" >&2
+	exit 2
+	;;
+esac
+[ -n "$missing" ] || exit 0
+
+mode=$1
+# fail WHY: the demo works without a firewall tool, the tests do not.
+fail() {
+	echo "setup: not installed: ${missing# }: $1" >&2
+	[ "$mode" = demo ] || exit 1
+	echo "setup: going on without" >&2
+	exit 0
+}
+
+has apt-get || fail "there is no apt-get; install the like with this system's own tools"
+root=
+if [ "$(id -u)" != 0 ]; then
+	has sudo || fail "that needs root; run 'make setup' as root, or install sudo"
+	# The demo must not wait for a password that nobody is there to type.
+	[ "$mode" != demo ] || [ -t 0 ] || sudo -n true 2>/dev/null || fail "sudo asks for a password"
+	root=sudo
+fi
+
+echo "setup: installing$missing"
+# No service comes up by this: Debian ships knockd and ufw switched off.
+$root env DEBIAN_FRONTEND=noninteractive sh -c '
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh $missing ||
+	fail "apt-get failed, see above"
