@@ -11,7 +11,7 @@ VERSION ?= $(or $(if $(wildcard .git),$(shell git describe --tags --always --dir
 # Time for each fuzz target.
 FUZZTIME ?= 10s
 # Packages with benchmarks.
-BENCH ?= ./matcher ./afpacket
+BENCH ?= . ./matcher ./afpacket ./config
 # Packages whose tests run under an emulator that knows no packet sockets.
 PURE ?= ./matcher ./config ./afpacket
 # Extra flags for the test runs; the CI script sets -v to see skipped tests.

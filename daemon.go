@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,17 +32,19 @@ const (
 // from one goroutine.
 type daemon struct {
 	options
-	log     *logger
-	doors   *doors
-	socket  *afpacket.Socket
-	addrs   *afpacket.Addresses
-	leases  *exec.Leases
-	signals *signals
-	loop    *loop
-	counts  counts
-	status  int          // exit status
-	until   matcher.Time // when the exit waits no longer; 0: not ending
-	hurry   []hurry      // what is to come before
+	log        *logger
+	doors      *doors
+	socket     *afpacket.Socket
+	addrs      *afpacket.Addresses
+	leases     *exec.Leases
+	signals    *signals
+	loop       *loop
+	counts     counts
+	ownPidfile string       // as written; a reload does not move it
+	down       bool         // the interface is, and comes back
+	status     int          // exit status
+	until      matcher.Time // when the exit waits no longer; 0: not ending
+	hurry      []hurry      // what is to come before
 }
 
 // hurry is a signal to start commands that keep the daemon from ending.
@@ -77,6 +80,7 @@ func newDaemon(o options) (*daemon, error) {
 		return nil, err
 	}
 	d.loop, err = newLoop()
+	debug.FreeOSMemory()
 	return d, err
 }
 
@@ -90,7 +94,8 @@ func (d *daemon) openLog(cfg *config.Config) error {
 	switch {
 	case cfg.UseSyslog && d.log.syslog == nil:
 		d.log.syslog = newSyslog("/dev/log")
-	case !cfg.UseSyslog:
+	case !cfg.UseSyslog && d.log.syslog != nil:
+		d.log.syslog.close()
 		d.log.syslog = nil
 	}
 	return d.log.open(d.absolute(path))
@@ -183,7 +188,9 @@ func (d *daemon) onSignal() {
 		case unix.SIGCHLD:
 			d.leases.Reap(d.loop.now)
 		case unix.SIGHUP:
-			d.reload()
+			if d.until == 0 {
+				d.reload()
+			}
 		default:
 			d.exit(0)
 		}
@@ -213,7 +220,7 @@ func (d *daemon) finish() int {
 		d.log.warn("a door was left open, shut it with: " + command)
 	}
 	if d.ready != 0 {
-		os.Remove(d.pidPath())
+		os.Remove(d.ownPidfile)
 	}
 	return d.status
 }

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// demoEnv marks the process that runs inside the demo's namespaces.
+	// demoEnv marks the process that runs inside the demo's namespaces. It
+	// holds the user outside of them.
 	demoEnv = "SESAME_DEMO"
 
 	// demoTime bounds each wait of the demo: nothing in it takes longer than
@@ -27,8 +28,8 @@ const (
 // demo shows a door open and shut. It runs in network and, without root, user
 // namespaces of its own, so that it needs nothing and leaves nothing behind.
 func demo() int {
-	if os.Getenv(demoEnv) != "" {
-		return demoInside()
+	if user := os.Getenv(demoEnv); user != "" {
+		return demoInside(user == "0")
 	}
 	// Pdeathsig is sent when the thread that forked ends.
 	runtime.LockOSThread()
@@ -39,12 +40,12 @@ func demo() int {
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"sesame", "demo"}, &syscall.ProcAttr{
-		Env:   append(os.Environ(), demoEnv+"=1"),
+		Env:   append(os.Environ(), demoEnv+"="+strconv.Itoa(os.Geteuid())),
 		Files: []uintptr{0, 1, 2},
 		Sys:   attr,
 	})
 	if err != nil {
-		return fail(namespaceError(err))
+		return fail(namespaceError(err, os.Geteuid() == 0))
 	}
 	var ws unix.WaitStatus
 	for {
@@ -59,8 +60,8 @@ func demo() int {
 }
 
 // namespaceError names what forbids the demo's namespaces.
-func namespaceError(err error) error {
-	if os.Geteuid() == 0 {
+func namespaceError(err error, root bool) error {
+	if root {
 		return fmt.Errorf("make a network namespace: %w (in a container, give it CAP_SYS_ADMIN)", err)
 	}
 	for _, limit := range []struct{ name, forbids, permits string }{
@@ -79,14 +80,14 @@ func namespaceError(err error) error {
 }
 
 // demoInside is the demo itself.
-func demoInside() int {
+func demoInside(root bool) int {
 	runtime.LockOSThread()
 	os.Unsetenv(demoEnv)
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where firewall tools are
 	if err := interfaceUp("lo"); err != nil {
 		// Ubuntu makes the user namespace, but without any right in it.
 		if errors.Is(err, unix.EPERM) {
-			return fail(namespaceError(err))
+			return fail(namespaceError(err, root))
 		}
 		return fail(fmt.Errorf("bring lo up: %w", err))
 	}
@@ -110,8 +111,8 @@ type demoRun struct {
 
 func (d *demoRun) run() error {
 	text := "[options]\n[openSSH]\n  sequence      = 7000,9000,8000\n  seq_timeout   = 5\n  tcpflags      = syn\n" +
-		"  start_command = " + d.firewall.start + " && echo rule added\n  cmd_timeout   = 2\n" +
-		"  stop_command  = " + d.firewall.stop + " && echo rule deleted\n"
+		"  start_command = " + d.firewall.start + "\n  cmd_timeout   = 2\n" +
+		"  stop_command  = " + d.firewall.stop + "\n"
 	heading("knockd.conf")
 	fmt.Print(text)
 	heading("sesame -i lo -c knockd.conf")
@@ -128,12 +129,12 @@ func (d *demoRun) run() error {
 			return err
 		}
 	}
-	if err := d.until("rule added"); err != nil {
+	if err := d.until(d.firewall.opened); err != nil {
 		return err
 	}
 	d.show("the firewall while the door is open")
 	heading("the lease ends after 2 seconds")
-	if err := d.until("rule deleted"); err != nil {
+	if err := d.until(d.firewall.shut); err != nil {
 		return err
 	}
 	d.show("the firewall after the lease")

@@ -11,6 +11,7 @@ import (
 type firewall struct {
 	setup, start, stop string
 	list               string // shows the rules; "": there is no tool
+	opened, shut       string // what start and stop print when they are done
 }
 
 // firewalls are tried in turn. Each gets a firewall that lets nothing new in.
@@ -19,15 +20,17 @@ var firewalls = []firewall{
 		setup: "nft add table inet sesame && nft add set inet sesame open '{ type ipv4_addr; }' && " +
 			"nft add chain inet sesame input '{ type filter hook input priority 0; policy drop; }' && " +
 			"nft add rule inet sesame input ip saddr @open tcp dport 22 accept",
-		start: "nft add element inet sesame open { %IP% }",
-		stop:  "nft delete element inet sesame open { %IP% }",
-		list:  "nft list table inet sesame",
+		start:  "nft add element inet sesame open { %IP% } && echo rule added",
+		stop:   "nft delete element inet sesame open { %IP% } && echo rule deleted",
+		list:   "nft list table inet sesame",
+		opened: "rule added", shut: "rule deleted",
 	},
 	{
-		setup: "iptables -P INPUT DROP",
-		start: "iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT",
-		stop:  "iptables -D INPUT -s %IP% -p tcp --dport 22 -j ACCEPT",
-		list:  "iptables -S INPUT",
+		setup:  "iptables -P INPUT DROP",
+		start:  "iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT && echo rule added",
+		stop:   "iptables -D INPUT -s %IP% -p tcp --dport 22 -j ACCEPT && echo rule deleted",
+		list:   "iptables -S INPUT",
+		opened: "rule added", shut: "rule deleted",
 	},
 }
 
@@ -40,8 +43,9 @@ func findFirewall() firewall {
 		}
 	}
 	return firewall{
-		start: "echo would run: nft add element inet sesame open { %IP% }",
-		stop:  "echo would run: nft delete element inet sesame open { %IP% }",
+		start:  "echo would run: nft add element inet sesame open { %IP% }",
+		stop:   "echo would run: nft delete element inet sesame open { %IP% }",
+		opened: "would run: nft add", shut: "would run: nft delete",
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -65,8 +66,14 @@ func (d *daemon) becomeDaemon() error {
 	if err := unix.Chdir("/"); err != nil {
 		return os.NewSyscallError("chdir", err)
 	}
-	if err := os.WriteFile(d.pidPath(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		d.log.warn(fmt.Sprintf("could not create pid file %s: %v", d.pidPath(), err))
+	// It was started as /proc/self/exe: let ps(1) and pgrep(1) show its name.
+	name := os.Args[0][strings.LastIndexByte(os.Args[0], '/')+1:]
+	if err := os.WriteFile("/proc/self/comm", []byte(name), 0); err != nil {
+		d.log.warn(fmt.Sprintf("processes are listed as exe: %v", err))
+	}
+	d.ownPidfile = d.pidPath()
+	if err := os.WriteFile(d.ownPidfile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		d.log.warn(fmt.Sprintf("could not create pid file %s: %v", d.ownPidfile, err))
 	}
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -58,16 +58,16 @@ func (d *doors) name(i int) string { return d.config.Doors[i].Name }
 
 // nextSequence uses up the one-time sequence that opened door i and puts the
 // next one in force. Where that cannot be written down the door is shut until
-// the next reload: a sequence is never good twice.
+// a reload, which finds the used sequence in the file again: the log says so.
 func (d *doors) nextSequence(i int, warn func(string)) {
 	door := &d.config.Doors[i]
-	line, seq, bad, err := config.UseOneTime(door.OneTime.Path, door.OneTime.Line)
+	line, seq, bad, err := config.UseOneTime(door.OneTime.Path, door.Sequence)
 	for _, e := range bad {
 		warn(e.Error())
 	}
 	switch {
 	case err != nil:
-		warn(fmt.Sprintf("%s: no longer opens until a reload: the used sequence could not be marked: %v", door.Name, err))
+		warn(fmt.Sprintf("%s: no longer opens until a reload: the used sequence is still in the file and opens after it: %v", door.Name, err))
 		seq = nil
 	case line == 0:
 		warn(fmt.Sprintf("%s: no longer opens: %s has no sequence left; add some and reload", door.Name, door.OneTime.Path))

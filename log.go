@@ -10,13 +10,13 @@ import (
 )
 
 // logger writes lines to up to three places in knockd's forms: a file, syslog,
-// and stderr as it is. It never waits for syslog.
+// and stderr as it is. It never waits for any of them.
 type logger struct {
 	stderr   bool
 	path     string // of the file; "": none
 	file     *os.File
 	syslog   *syslog
-	lost     int   // lines that could not be written to the file
+	lost     int   // lines that could not be written
 	lostWhy  error // the first of them
 	now      func() time.Time
 	standard *os.File
@@ -69,7 +69,7 @@ func (l *logger) print(line string) {
 		l.syslog.send(l.now(), line)
 	}
 	if l.stderr || l.file == nil && l.syslog == nil {
-		l.standard.WriteString(line + "\n")
+		l.write(l.standard, "", line)
 	}
 }
 
@@ -79,25 +79,34 @@ func (l *logger) printf(format string, args ...any) { l.print(fmt.Sprintf(format
 // terminal must not miss.
 func (l *logger) warn(line string) {
 	if !l.stderr && (l.file != nil || l.syslog != nil) {
-		l.standard.WriteString(printable(line) + "\n")
+		l.write(l.standard, "", printable(line))
 	}
 	l.print(line)
 }
 
-// toFile writes with knockd's prefix. A full disk costs lines, which are
-// counted and reported when there is room again.
+// toFile writes with knockd's prefix.
 func (l *logger) toFile(line string) {
 	t := l.now()
 	year, month, day := t.Date()
 	hour, minute, _ := t.Clock()
-	prefix := fmt.Sprintf("[%04d-%02d-%02d %02d:%02d] ", year, month, day, hour, minute)
-	if l.lost > 0 {
+	l.write(l.file, fmt.Sprintf("[%04d-%02d-%02d %02d:%02d] ", year, month, day, hour, minute), line)
+}
+
+// write costs the line, never time, where there is no room: a full disk, a pipe
+// that nobody reads. What is lost is counted and reported when there is room
+// again.
+func (l *logger) write(f *os.File, prefix, line string) {
+	if l.lost > 0 && l.room(f) == nil {
 		note := fmt.Sprintf("%d log lines were lost: %v", l.lost, l.lostWhy)
-		if _, err := l.file.WriteString(prefix + note + "\n"); err == nil {
+		if _, err := f.WriteString(prefix + note + "\n"); err == nil {
 			l.lost, l.lostWhy = 0, nil
 		}
 	}
-	if _, err := l.file.WriteString(prefix + line + "\n"); err != nil {
+	err := l.room(f)
+	if err == nil {
+		_, err = f.WriteString(prefix + line + "\n")
+	}
+	if err != nil {
 		if l.lost == 0 {
 			l.lostWhy = err
 		}
@@ -105,8 +114,18 @@ func (l *logger) toFile(line string) {
 	}
 }
 
+// room returns an error if a write would have to wait. A pipe that can be
+// written to has room for 4,096 bytes (pipe(7), PIPE_BUF).
+func (l *logger) room(f *os.File) error {
+	ready := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
+	if n, err := unix.Poll(ready, 0); n == 0 && err == nil {
+		return fmt.Errorf("write %s: nobody reads it", f.Name())
+	}
+	return nil
+}
+
 // printable replaces control characters, which the output of a command may
-// hold: nobody's command writes log lines of ours.
+// hold: terminals take them for orders.
 func printable(line string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' || r == 0x7f {
@@ -128,8 +147,15 @@ const syslogPriority = 1<<3 | 5
 
 // syslog sends lines to the local syslog daemon as syslog(3) does.
 type syslog struct {
-	path string
-	fd   int // -1: not connected
+	path   string
+	fd     int  // -1: not connected
+	stream bool // rather than datagrams
+}
+
+func (s *syslog) close() {
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+	}
 }
 
 func newSyslog(path string) *syslog { return &syslog{path: path, fd: -1} }
@@ -146,7 +172,11 @@ func (s *syslog) send(now time.Time, line string) {
 		if s.fd < 0 && !s.connect() {
 			return
 		}
-		err := unix.Sendto(s.fd, []byte(text), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+		message := []byte(text)
+		if s.stream {
+			message = append(message, 0) // the end of a message, as in syslog(3)
+		}
+		err := unix.Sendto(s.fd, message, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 		if err == nil || err == unix.EAGAIN {
 			return
 		}
@@ -163,7 +193,7 @@ func (s *syslog) connect() bool {
 			return false
 		}
 		if unix.Connect(fd, &unix.SockaddrUnix{Name: s.path}) == nil {
-			s.fd = fd
+			s.fd, s.stream = fd, kind == unix.SOCK_STREAM
 			return true
 		}
 		unix.Close(fd)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -100,6 +101,37 @@ func TestLogFull(t *testing.T) {
 	}
 }
 
+// TestLogNobodyReads fills a pipe: the daemon goes on, and says later how much
+// it could not log.
+func TestLogNobodyReads(t *testing.T) {
+	l, _ := newTestLogger(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	w.Fd() // blocking, as a stderr is
+	l.standard = w
+	const lines = 100_000
+	for range lines {
+		l.print("line")
+	}
+	if l.lost == 0 {
+		t.Fatal("the pipe holds all of it")
+	}
+	lost := l.lost
+	b := make([]byte, 1<<20)
+	if _, err := r.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	l.print("last")
+	n, err := r.Read(b)
+	if want := fmt.Sprintf("%d log lines were lost: write |1: nobody reads it\nlast\n", lost); err != nil || !strings.HasSuffix(string(b[:n]), want) {
+		t.Errorf("%q, %v; want it to end with %q", b[max(0, n-100):n], err, want)
+	}
+}
+
 // TestSyslog checks the wire form and that a daemon which was started anew is
 // found again, also when its socket is a stream then.
 func TestSyslog(t *testing.T) {
@@ -133,7 +165,7 @@ func TestSyslog(t *testing.T) {
 	}
 	defer c.Close()
 	b := make([]byte, 100)
-	if n, err := c.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), want) {
+	if n, err := c.Read(b); err != nil || string(b[:n]) != want+"\x00" {
 		t.Errorf("over a stream: %q, %v", b[:n], err)
 	}
 }

@@ -136,7 +136,7 @@ func newSignals() (*signals, error) {
 	return &signals{fd: pipe[0]}, nil
 }
 
-// take returns the signals that came, each kind of SIGCHLD once.
+// take returns the signals that came; of SIGCHLDs in a row the first.
 func (s *signals) take() (taken []unix.Signal) {
 	var b [64]byte
 	n, _ := unix.Read(s.fd, b[:])

@@ -38,6 +38,33 @@ func TestLoopDeadline(t *testing.T) {
 	}
 }
 
+// TestLoopRearms checks that a nearer deadline replaces one that is armed, and
+// that one farther away leaves it.
+func TestLoopRearms(t *testing.T) {
+	l := testLoop(t)
+	var pipe [2]int
+	if err := unix.Pipe(pipe[:]); err != nil {
+		t.Fatal(err)
+	}
+	l.watch(pipe[0], func() {})
+	unix.Write(pipe[1], []byte{1}) // no wait lasts
+	for _, tt := range []struct{ next, armed time.Duration }{
+		{3 * time.Hour, 3 * time.Hour}, {time.Hour, time.Hour}, {2 * time.Hour, time.Hour},
+	} {
+		start := l.now
+		if err := l.wait(start.Add(tt.next)); err != nil {
+			t.Fatal(err)
+		}
+		var left unix.ItimerSpec
+		if err := unix.TimerfdGettime(l.timer, &left); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Duration(left.Value.Nano()); d > tt.armed || d < tt.armed-time.Minute {
+			t.Errorf("a wait for %v sleeps for %v more", tt.next, d)
+		}
+	}
+}
+
 func TestLoopWatch(t *testing.T) {
 	l := testLoop(t)
 	var pipe [2]int

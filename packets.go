@@ -85,6 +85,7 @@ func (d *daemon) onSocketError(err error) {
 		d.log.warn(err.Error())
 		d.exit(1)
 	case d.socket.Exists():
+		d.down = true
 		d.log.warn(d.socket.Name() + " is down: no knock is heard until it is up")
 	default:
 		d.onGone()
@@ -106,5 +107,8 @@ func (d *daemon) onAddresses() {
 	}
 	if !d.socket.Exists() {
 		d.onGone()
+	} else if d.down && d.socket.Up() {
+		d.down = false
+		d.log.print(d.socket.Name() + " is up again")
 	}
 }

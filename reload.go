@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"sesame/afpacket"
 	"sesame/config"
@@ -12,6 +13,9 @@ import (
 // all: with any fault the one in force stays. Leases go on as they were.
 func (d *daemon) reload() {
 	d.log.print("re-reading config file: " + d.config)
+	// What reading and compiling left behind, and the old doors, would stay
+	// the daemon's until the next collection, which may be days away.
+	defer debug.FreeOSMemory()
 	if err := d.tryReload(); err != nil {
 		var faults config.Errors
 		if errors.As(err, &faults) {
@@ -49,7 +53,7 @@ func (d *daemon) tryReload() error {
 		return fmt.Errorf("listen on %s: %w", name, err)
 	}
 	d.counts.matcher = fresh.matcher.Stats()
-	d.doors = fresh
+	d.doors, d.down = fresh, false
 	if err := d.openLog(cfg); err != nil {
 		d.log.warn(err.Error())
 	}

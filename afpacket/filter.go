@@ -13,6 +13,9 @@ const (
 	// (linux/bpf_common.h, BPF_MAXINSNS).
 	MaxInstructions = 4096
 
+	// minInstructions is a limit that the program keeps to with any ports.
+	minInstructions = 256
+
 	// MaxHeaders is how many bytes of a packet are captured at the most. IPv4
 	// needs 80; IPv6 headers beyond it are not walked.
 	MaxHeaders = 256
@@ -107,6 +110,19 @@ func joinNearest(ranges []portRange, n int) []portRange {
 		}
 	}
 	return joined
+}
+
+// passAll returns a program for the moment in which there is no other.
+func passAll(dropSent bool) []bpf.Instruction {
+	b := &builder{}
+	b.add(bpf.RetConstant{Val: 0})
+	reject := b.here()
+	b.add(bpf.RetConstant{Val: MaxHeaders})
+	if dropSent {
+		b.jumpIf(bpf.JumpEqual, packetOutgoing, reject, b.here())
+		b.add(bpf.LoadExtension{Num: bpf.ExtType})
+	}
+	return b.program()
 }
 
 // build writes the program, last part first. Every part returns the label at

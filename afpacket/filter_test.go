@@ -287,7 +287,7 @@ func TestFilterDropsSent(t *testing.T) {
 func TestFilterScale(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 9))
 	for _, n := range []int{0, 1, 2, 3, 10, 100, 500, 1000, 1500, 1900, 2500, 3000, 10000, 65535} {
-		for _, max := range []int{0, 512} {
+		for _, max := range []int{0, 512, minInstructions} {
 			var in Interest
 			for _, number := range rnd.Perm(65535)[:n] {
 				in.Ports = append(in.Ports, matcher.Port{Number: uint16(number + 1), Proto: matcher.TCP})

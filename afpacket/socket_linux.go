@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,9 +18,10 @@ const (
 	// BatchSize is how many packets one Read takes at the most.
 	BatchSize = 64
 
-	// receiveBuffer is what the kernel may queue for the socket, in bytes of
-	// its own accounting (about 1 kB a packet): some 2,000 packets, 40 ms of a
-	// flood of 50,000 a second.
+	// receiveBuffer is what the kernel may queue for the socket. It doubles the
+	// value and counts some 800 bytes a packet (socket(7), SO_RCVBUF): about
+	// 5,000 packets, 100 ms of a flood of 50,000 a second. Unlike a ring it
+	// takes memory only for packets that wait.
 	receiveBuffer = 2 << 20
 )
 
@@ -100,25 +102,35 @@ func listen(name string, in Interest) (_ *Socket, err error) {
 	return s, nil
 }
 
-// SetFilter replaces the filter. No packet is lost or passed unfiltered in
-// between: the kernel swaps the programs.
+// SetFilter replaces the filter. No packet is lost in between: the kernel swaps
+// the programs. Where there is no memory for two of them, all packets pass for
+// a moment, for Parse and the doors to decide.
 func (s *Socket) SetFilter(in Interest) error {
 	// Linux 4.20. Without it the kernel copies every packet sent for this
 	// socket, for the filter to reject.
 	dropSent := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1) != nil
-	for max := MaxInstructions; ; max /= 2 {
-		program, err := bpf.Assemble(Filter(in, dropSent, max))
-		if err != nil {
-			return fmt.Errorf("assemble the filter: %w", err)
+	err := s.attach(Filter(in, dropSent, MaxInstructions))
+	// A socket's filters, the old one included, may not take more than
+	// net.core.optmem_max: 10 kB on 32-bit machines, which is less than two of
+	// the shortest, and 20 kB on others before Linux 6.5.
+	if err == unix.ENOMEM {
+		if err := s.attach(passAll(dropSent)); err != nil {
+			return os.NewSyscallError("attach the filter", err)
 		}
-		err = unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(program))
-		// A large filter can pass net.core.optmem_max, 20 kB before Linux 6.5:
-		// a coarser one needs less.
-		if err == unix.ENOMEM && max > 512 {
-			continue
-		}
-		return os.NewSyscallError("attach the filter", err)
 	}
+	for max := MaxInstructions; err == unix.ENOMEM && max >= minInstructions; max /= 2 {
+		err = s.attach(Filter(in, dropSent, max))
+	}
+	return os.NewSyscallError("attach the filter", err)
+}
+
+// attach returns ENOMEM as it is.
+func (s *Socket) attach(program []bpf.Instruction) error {
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		return fmt.Errorf("assemble: %w", err)
+	}
+	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(raw))
 }
 
 func fprog(program []bpf.RawInstruction) *unix.SockFprog {
@@ -187,6 +199,17 @@ func (s *Socket) Exists() bool {
 	return unix.IoctlIfreq(s.fd, unix.SIOCGIFNAME, &req) == nil
 }
 
+// Up reports whether the interface that the socket is bound to is up.
+func (s *Socket) Up() bool {
+	var req unix.Ifreq
+	req.SetUint32(uint32(s.index))
+	if unix.IoctlIfreq(s.fd, unix.SIOCGIFNAME, &req) != nil {
+		return false
+	}
+	// The name stays in the request, the answer takes the index's place.
+	return unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, &req) == nil && req.Uint16()&unix.IFF_UP != 0
+}
+
 func interfaceIndex(fd int, name string) (int, error) {
 	req, err := unix.NewIfreq(name)
 	if err != nil {
@@ -240,6 +263,5 @@ func interfaces() string {
 // htons returns v in network byte order, which bind wants of a protocol
 // (packet(7)).
 func htons(v uint16) uint16 {
-	b := [2]byte{byte(v >> 8), byte(v)}
-	return *(*uint16)(unsafe.Pointer(&b))
+	return binary.NativeEndian.Uint16([]byte{byte(v >> 8), byte(v)})
 }

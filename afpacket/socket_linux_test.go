@@ -3,6 +3,7 @@ package afpacket
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
@@ -95,6 +96,44 @@ func TestSocketSetFilter(t *testing.T) {
 	})
 }
 
+// TestSocketSetFilterMemory swaps filters under the limit of 32-bit machines,
+// which does not hold two programs.
+func TestSocketSetFilterMemory(t *testing.T) {
+	inNamespace(t, func() {
+		const limit = "/proc/sys/net/core/optmem_max"
+		if _, err := os.Stat(limit); err != nil {
+			t.Log("this kernel has one limit for all namespaces, which stays as it is")
+		} else if err := os.WriteFile(limit, []byte("10240"), 0); err != nil {
+			t.Error(err)
+		}
+		in := Interest{Ports: []matcher.Port{{Number: 1, Proto: matcher.UDP}}}
+		s, err := Listen("lo", in)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer s.Close()
+		udp := newUDPSender(t, loopback)
+		for _, ports := range []int{1, 3, 30, 300, 3000, 1} {
+			in.Ports = in.Ports[:0]
+			for i := range ports {
+				in.Ports = append(in.Ports, matcher.Port{Number: uint16(1 + 20*i), Proto: matcher.UDP})
+			}
+			if err := s.SetFilter(in); err != nil {
+				t.Errorf("%d ports: %v", ports, err)
+			}
+			udp.send(1)
+			if got := heard(t, s); len(got) != 1 {
+				t.Errorf("%d ports: heard %+v", ports, got)
+			}
+		}
+		udp.send(2)
+		if n, err := s.Read(); n != 0 || err != nil {
+			t.Errorf("a port of no interest passes: %d, %v", n, err)
+		}
+	})
+}
+
 // TestSocketCounts leaves packets unread until the receive buffer is full:
 // none is lost without being counted.
 func TestSocketCounts(t *testing.T) {
@@ -163,10 +202,16 @@ func TestSocketDown(t *testing.T) {
 			if s.Exists() != exists {
 				t.Errorf("%s: Exists = %v", step, !exists)
 			}
+			if s.Up() {
+				t.Errorf("%s: Up = true", step)
+			}
 		}
 		ip(t, "link", "set", "wan", "down")
 		down("down", true)
 		ip(t, "link", "set", "wan", "up")
+		if !s.Up() {
+			t.Error("up: Up = false")
+		}
 		if err := a.Update(); err != nil {
 			t.Error(err)
 		}

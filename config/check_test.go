@@ -172,6 +172,8 @@ func TestAdvice(t *testing.T) {
 		{"prefix", "[a]\nsequence=3,1,2\n[b]\nsequence=3,1,2,9\n", "f:1: a: its sequence is the beginning of b (line 3), so a knock at that one opens this one on the way; change one of them"},
 		{"prefix of several", "[b]\nsequence=3,1,2,9\n[c]\nsequence=3,1,2,8\n[a]\nsequence=3,1,2\n", "f:5: a: its sequence is the beginning of b (line 1), so a knock at that one opens this one on the way; change one of them"},
 		{"part", "[a]\nsequence=7\n[b]\nsequence=3,7,2\n", "f:1: a: its sequence is a part of b (line 3), so a knock at that one opens this one on the way; change one of them"},
+		{"part with others between", "[a]\nsequence=9,7,8\n[b]\nsequence=9,2,7,8\n", "f:1: a: its sequence is a part of b (line 3), so a knock at that one opens this one on the way; change one of them"},
+		{"part out of order", "[a]\nsequence=7,9,4\n[b]\nsequence=9,7,4,8\n", ""},
 		{"same ports, other protocol", "[a]\nsequence=3:udp,1:udp,2:udp\n[b]\nsequence=3,1,2,9\n", ""},
 		{"prefix, other target", "[a]\nsequence=3,1,2\ntarget=192.0.2.1\n[b]\nsequence=3,1,2,9\n", ""},
 		{"prefix, opposite flags", "[a]\nsequence=3,1,2\ntcpflags=syn,!ack\n[b]\nsequence=3,1,2,9\ntcpflags=syn,ack\n", ""},

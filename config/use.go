@@ -2,42 +2,57 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
 	"sesame/matcher"
 )
 
-// UseOneTime marks the sequence on a line of a one-time file as used, by # over
-// the line's first character, and returns what ParseOneTime then finds: the
-// next sequence in force, line 0 if none is left.
+// UseOneTime marks the first line of a one-time file that holds the sequence
+// used, by # over the line's first character, and returns what ParseOneTime then
+// finds: the next sequence in force, line 0 if none is left. It goes by the
+// sequence, not by a line number, since the file may have been edited.
 //
 // The file is replaced by a new one of the same owner and mode, written to
 // disk before it takes the name: after a full disk or a power cut the file is
 // either as before or whole and marked. An error leaves it as it was.
-func UseOneTime(path string, line int) (next int, seq []matcher.Port, bad []Error, err error) {
-	marked, err := useLine(path, line)
+func UseOneTime(path string, used []matcher.Port) (next int, seq []matcher.Port, bad []Error, err error) {
+	data, err := ReadFile(path)
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("mark line %d of %s as used: %w", line, path, err)
+		return 0, nil, nil, fmt.Errorf("mark a sequence of %s as used: %w", path, err)
+	}
+	marked, ok := markUsed(data, used)
+	if !ok {
+		return 0, nil, nil, fmt.Errorf("mark a sequence of %s as used: no line holds it any more; reload after editing the file", path)
+	}
+	if err := replaceFile(target(path), marked); err != nil {
+		return 0, nil, nil, fmt.Errorf("mark a sequence of %s as used: %w", path, err)
 	}
 	next, seq, bad = ParseOneTime(marked, path)
 	return next, seq, bad, nil
 }
 
-func useLine(path string, line int) ([]byte, error) {
-	data, err := ReadFile(path)
-	if err != nil {
-		return nil, err
+// markUsed returns data with # as the first character of the line that holds a
+// sequence and is not marked yet.
+func markUsed(data []byte, used []matcher.Port) ([]byte, bool) {
+	at := len(data) - len(cutBOM(data))
+	for at < len(data) {
+		end := len(data)
+		if n := bytes.IndexByte(data[at:], '\n'); n >= 0 {
+			end = at + n + 1
+		}
+		if line, seq, _ := ParseOneTime(data[at:end], ""); line != 0 && slices.Equal(seq, used) {
+			marked := bytes.Clone(data)
+			marked[at] = '#'
+			return marked, true
+		}
+		at = end
 	}
-	marked, ok := markLine(data, line)
-	if !ok {
-		return nil, errors.New("there is no such line: was the file edited? Reload after editing it")
-	}
-	return marked, replaceFile(target(path), marked)
+	return nil, false
 }
 
 // target follows links, so that the file is replaced and not a link to it.
@@ -57,28 +72,6 @@ func target(path string) string {
 
 // folder returns the path up to its last slash.
 func folder(path string) string { return path[:strings.LastIndexByte(path, '/')+1] }
-
-// markLine returns data with # as the first character of a line, from 1. A
-// line that is empty or marked already is none.
-func markLine(data []byte, line int) ([]byte, bool) {
-	at := 0
-	for range line - 1 {
-		n := bytes.IndexByte(data[at:], '\n')
-		if n < 0 {
-			return nil, false
-		}
-		at += n + 1
-	}
-	if at == 0 {
-		at = len(data) - len(cutBOM(data))
-	}
-	if at == len(data) || data[at] == '\n' || data[at] == '#' {
-		return nil, false
-	}
-	marked := bytes.Clone(data)
-	marked[at] = '#'
-	return marked, true
-}
 
 // replaceFile puts a new file in the place of another.
 func replaceFile(path string, data []byte) (err error) {

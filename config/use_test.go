@@ -14,27 +14,28 @@ func TestUseOneTime(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		before string
-		line   int
+		used   uint16
 		after  string
 		next   int // line in force then; -1: refused, and the file stays
 		port   uint16
 	}{
 		{"blank before", " 1\n 2\n", 1, "#1\n 2\n", 2, 2},
-		{"digit lost", "11\n22\n", 1, "#1\n22\n", 2, 22},
+		{"digit lost", "11\n22\n", 11, "#1\n22\n", 2, 22},
 		{"last without newline", "#1\n 2", 2, "#1\n#2", 0, 0},
 		{"CRLF", " 1\r\n 2\r\n", 1, "#1\r\n 2\r\n", 2, 2},
 		{"byte order mark", "\ufeff1\n2\n", 1, "\ufeff#\n2\n", 2, 2},
-		{"an earlier line came back", " 5\n 1\n", 2, " 5\n#1\n", 1, 5},
-		{"no such line", " 1\n", 3, "", -1, 0},
-		{"line is empty", "\n 1\n", 1, "", -1, 0},
-		{"line is used", "#1\n 1\n", 1, "", -1, 0},
+		{"a line was put before it", " 5\n 1\n", 1, " 5\n#1\n", 1, 5},
+		{"only the first of two", " 1\n 1\n", 1, "#1\n 1\n", 2, 1},
+		{"gone", " 2\n", 1, "", -1, 0},
+		{"marked already", "# 1\n 2\n", 1, "", -1, 0},
+		{"empty", "", 1, "", -1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sequences")
 			if err := os.WriteFile(path, []byte(tt.before), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			next, seq, _, err := UseOneTime(path, tt.line)
+			next, seq, _, err := UseOneTime(path, []matcher.Port{{Number: tt.used, Proto: matcher.TCP}})
 			after, readErr := os.ReadFile(path)
 			if readErr != nil {
 				t.Fatal(readErr)
@@ -69,7 +70,7 @@ func TestUseOneTimeKeeps(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := UseOneTime(link, 1); err != nil {
+	if _, _, _, err := UseOneTime(link, []matcher.Port{{Number: 1, Proto: matcher.TCP}}); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {

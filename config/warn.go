@@ -1,7 +1,7 @@
 package config
 
 import (
-	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,66 +62,77 @@ func (a *advisor) stop(d *Door, suffix, start, stop string) {
 	}
 }
 
-// run is a piece of a sequence that knocks at target, as a map key.
-type run struct {
-	target netip.Addr
-	ports  string
-}
+// maxPairs bounds the time of overlaps: a hundred thousand doors that begin
+// alike are no accident that needs a warning.
+const maxPairs = 1 << 22
 
-func newRun(target netip.Addr, seq []matcher.Port) run {
-	b := make([]byte, 0, 3*matcher.MaxSequence)
-	for _, p := range seq {
-		b = append(b, byte(p.Number>>8), byte(p.Number), byte(p.Proto))
-	}
-	return run{target, string(b)}
-}
-
-// overlaps warns of doors that the knock at another door opens on the way:
-// doors advance independently, so a prefix opens, and any other unbroken part
-// as well. Doors of equal sequences are only noted, as that is a known way to
-// run two commands.
+// overlaps warns of doors that the knock at another door opens on the way. A
+// door looks at the ports of its own sequence only, so that it can be opened by
+// a prefix, or by knocks with others in between. Doors of equal sequences are
+// only noted, as that is a known way to run two commands.
 func (a *advisor) overlaps() {
 	doors := a.c.Doors
-	whole := make(map[run][]*Door, len(doors))
+	beginning := make(map[matcher.Port][]*Door, len(doors))
 	for i := range doors {
 		d := &doors[i]
-		r := newRun(d.Target, d.Sequence)
-		if same := whole[r]; len(same) > 0 && !exclusive(same[0], d) {
-			a.notes = append(a.notes, a.about(d, "same sequence as "+place(same[0])+": one knock opens both"))
-		}
-		whole[r] = append(whole[r], d)
+		beginning[d.Sequence[0]] = append(beginning[d.Sequence[0]], d)
 	}
+	warned := make(map[*Door]bool)
+	pairs := 0
 	for i := range doors {
 		long := &doors[i]
-		ports := newRun(long.Target, long.Sequence).ports
-		for from := 0; from < len(ports); from += 3 {
-			for to := from + 3; to <= len(ports); to += 3 {
-				if to-from < len(ports) {
-					r := run{long.Target, ports[from:to]}
-					if short := whole[r]; len(short) > 0 {
-						whole[r] = a.onTheWay(long, short, from == 0)
-					}
+		for n, port := range long.Sequence {
+			if slices.Contains(long.Sequence[:n], port) {
+				continue
+			}
+			for _, d := range beginning[port] {
+				if pairs++; pairs > maxPairs {
+					return
+				}
+				if d != long && !warned[d] && d.Target == long.Target && !exclusive(d, long) && openedBy(d.Sequence, long.Sequence) {
+					warned[d] = a.onTheWay(d, long)
 				}
 			}
 		}
 	}
 }
 
-// onTheWay warns of the doors that long's knock opens and returns the others.
-// Each door is warned of once.
-func (a *advisor) onTheWay(long *Door, short []*Door, prefix bool) (rest []*Door) {
-	for _, d := range short {
-		if exclusive(d, long) {
-			rest = append(rest, d)
-			continue
+// openedBy reports whether knocks open a door of the given sequence.
+func openedBy(sequence, knocks []matcher.Port) bool {
+	stage := 0
+	for _, p := range knocks {
+		switch {
+		case p == sequence[stage]:
+			stage++
+		case stage > 0 && p == sequence[stage-1], !slices.Contains(sequence, p):
+		case p == sequence[0]:
+			stage = 1
+		default:
+			stage = 0
 		}
-		part := "a part"
-		if prefix {
-			part = "the beginning"
+		if stage == len(sequence) {
+			return true
 		}
-		a.warn(d, "its sequence is "+part+" of "+place(long)+", so a knock at that one opens this one on the way; change one of them")
 	}
-	return rest
+	return false
+}
+
+// onTheWay warns that long's knock opens d, or notes it where both sequences
+// are the same and d comes second. It reports whether that is said.
+func (a *advisor) onTheWay(d, long *Door) bool {
+	switch {
+	case !slices.Equal(d.Sequence, long.Sequence):
+		part := "its sequence is a part of "
+		if slices.Equal(d.Sequence, long.Sequence[:min(len(d.Sequence), len(long.Sequence))]) {
+			part = "its sequence is the beginning of "
+		}
+		a.warn(d, part+place(long)+", so a knock at that one opens this one on the way; change one of them")
+	case long.Line < d.Line:
+		a.notes = append(a.notes, a.about(d, "same sequence as "+place(long)+": one knock opens both"))
+	default:
+		return false
+	}
+	return true
 }
 
 // exclusive reports whether no TCP packet can count for both doors.

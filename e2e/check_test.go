@@ -50,12 +50,12 @@ func TestCheck(t *testing.T) {
 		{"one error", "[openSSH]\n\tsequence = abc\n", 1, []string{"FILE:2: sequence: "}},
 		{"all errors at once", "[one]\n\tsequence = 7000,-1\n\tseq_timeout = abc\n[two]\n\tsequence = 1,2,\n\ttcpflags = foo\n",
 			1, []string{"FILE:2: sequence: ", "FILE:3: seq_timeout: ", "FILE:5: sequence: ", "FILE:6: tcpflags: "}},
-		{"ascending", "[d]\n\tsequence = 7000,8000,9000\n\tcommand = true\n", 0, []string{"ascending"}},
-		{"descending", "[d]\n\tsequence = 9000,8000,7000\n\tcommand = true\n", 0, []string{"descending"}},
-		{"prefix", "[short]\n\tsequence = 7000,9000\n[long]\n\tsequence = 7000,9000,8000\n", 0, []string{"prefix"}},
+		{"ascending", "[d]\n\tsequence = 7000,8000,9000\n\tcommand = true\n", 0, []string{":1: d: the ports only rise"}},
+		{"descending", "[d]\n\tsequence = 9000,8000,7000\n\tcommand = true\n", 0, []string{":1: d: the ports only fall"}},
+		{"prefix", "[short]\n\tsequence = 7000,9000\n[long]\n\tsequence = 7000,9000,8000\n", 0, []string{":1: short: its sequence is the beginning of long (line 3)"}},
 		{"stop without address", "[d]\n\tsequence = 7000,9000,8000\n\tstart_command = /bin/true %IP%\n\tcmd_timeout = 5\n\tstop_command = /bin/true\n",
-			0, []string{"%IP%"}},
-		{"no such program", "[d]\n\tsequence = 7000,9000,8000\n\tcommand = /nonexistent/tool %IP%\n", 0, []string{"/nonexistent/tool"}},
+			0, []string{":1: d: stop_command has no %IP%"}},
+		{"no such program", "[d]\n\tsequence = 7000,9000,8000\n\tcommand = /nonexistent/tool %IP%\n", 0, []string{":1: d: ", `cannot run "/nonexistent/tool": file does not exist`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sesame/e2e/netns"
@@ -41,6 +42,9 @@ func TestDetach(t *testing.T) {
 		})
 	}
 	logged("starting up, listening on wan")
+	if name := l.run("cat", "/proc/"+pid+"/comm"); !strings.HasPrefix(filepath.Base(d.path), strings.TrimSpace(name)) {
+		t.Errorf("the process is listed as %s", name)
+	}
 	l.run("kill", "-HUP", pid)
 	logged("re-reading config file")
 	l.knock(gateway, "50111", "40222")
@@ -106,6 +110,7 @@ func TestInterfaceGoes(t *testing.T) {
 	l.run("ip", "link", "set", netns.GatewayIf, "down")
 	d.wait("wan is down")
 	l.run("ip", "link", "set", netns.GatewayIf, "up")
+	d.wait("wan is up again")
 	eventually(t, "the door to open", func() bool {
 		l.send(syns(client, 7000, 9000, 8000)...)
 		return d.Count(output("open")) > 0
@@ -157,4 +162,42 @@ func TestOneTimeSequences(t *testing.T) {
 	if got, err := os.ReadFile(file); string(got) != "#7000,9000\n#8000,6000:udp\n" {
 		t.Errorf("the file is %q, %v", got, err)
 	}
+}
+
+// An address that the gateway gets while the daemon runs is one of its own.
+func TestNewAddressIsHeard(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "it knows the addresses that it found at the start")
+	l := newLab(t)
+	d := l.start("")
+	l.run("ip", "addr", "add", "192.0.2.77/24", "dev", netns.GatewayIf)
+	eventually(t, "a knock at the new address to count", func() bool {
+		l.send(netns.TCP(client, "192.0.2.77", 50111, 2), netns.TCP(client, "192.0.2.77", 40222, 2))
+		return d.Count(has("sentinel: OPEN SESAME")) > 0
+	})
+}
+
+// A reload takes the daemon to another interface.
+func TestHupChangesInterface(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "it listens where it began")
+	l := newLab(t)
+	config := func(iface string) string {
+		return l.file("knockd.conf", "[options]\n\tinterface = "+iface+sentinel)
+	}
+	d := l.launch(underTest(t), "-c", config("lo"))
+	d.wait("starting up, listening on lo")
+	config(netns.GatewayIf)
+	if err := d.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.wait("listening on wan")
+	l.settle(d)
+	config("nowhere")
+	if err := d.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.wait("no such device")
+	d.wait("the configuration in force stays")
+	l.settle(d)
 }

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -86,7 +85,7 @@ func (r *rig) wait(line string) {
 // idle runs the loop until no command runs.
 func (r *rig) idle() {
 	r.t.Helper()
-	r.turns("all commands", func() bool { return r.l.runner.running == [2]int{} })
+	r.turns("all commands", func() bool { return len(r.l.runner.queues) == 0 })
 }
 
 // pass lets time go by.
@@ -233,7 +232,7 @@ func TestHungCommand(t *testing.T) {
 	r.l.Open(r.now, &Door{Name: "game", Start: "read x < " + gate, Stop: "echo no"}, alice)
 	r.l.Open(r.now, door("echo open", "echo shut"), alice)
 	r.wait("open")
-	r.turns("the start to end", func() bool { return r.l.runner.running[start] == 1 })
+	r.turns("the start to end", func() bool { return len(r.l.runner.queues) == 1 })
 	r.pass(31 * time.Second)
 	r.wait("shut")
 }
@@ -300,6 +299,21 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// TestOutputBeforeStatus lets a command end before its output is read.
+func TestOutputBeforeStatus(t *testing.T) {
+	r := newRig(t, 0)
+	r.l.Open(r.now, door("head -c 20000 /dev/zero | tr '\\0' '\\n'; echo last words; exit 7", ""), alice)
+	for pid := range r.l.runner.byPID {
+		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.l.Reap(r.now)
+	if got := r.lines[1:]; !slices.Equal(got, []string{"last words", "ssh: command returned non-zero status code (7)"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestOwnSession checks that a command is cut off from the daemon's terminal,
 // signals and input.
 func TestOwnSession(t *testing.T) {
@@ -324,25 +338,117 @@ func TestLeftBehind(t *testing.T) {
 	r.turns("the pipe to close", func() bool { return len(r.l.runner.byPipe) == 0 })
 }
 
+// TestNoneRunTooMany lets many commands of one door hang: its others wait in
+// the order of the knocks, and another door does not notice.
 func TestNoneRunTooMany(t *testing.T) {
 	r := newRig(t, 0)
-	gates := make([]string, 3*maxAtOnce)
-	for i := range gates {
-		gates[i] = fifo(t)
-		d := door("read x < "+gates[i]+fmt.Sprintf("; echo done %d", i), "echo shut")
-		d.Name = fmt.Sprint("door", i)
-		r.l.Open(r.now, d, alice)
-		if n := r.l.runner.running[start]; n > maxAtOnce {
+	source := func(i int) matcher.Addr { a := alice; a[15] = byte(i); return a }
+	dir := t.TempDir()
+	game := door("read x < "+dir+"/%IP%; echo done %IP%", "echo shut %IP%")
+	game.Name = "game"
+	const all = 3 * maxAtOnce
+	for i := range all {
+		if err := unix.Mkfifo(filepath.Join(dir, Text(source(i))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.l.Open(r.now, game, source(i))
+		if n := len(r.l.runner.byPID); n > maxAtOnce {
 			t.Fatalf("%d commands run at once", n)
 		}
 	}
-	for i := range gates {
-		release(t, gates[i])
-		r.wait(fmt.Sprintf("done %d", i)) // in the order of the knocks
+	r.l.Open(r.now, door("echo open", "echo shut"), bob)
+	r.wait("open")
+	r.turns("one door to be open", func() bool { return len(r.l.runner.queues) == 1 })
+	r.pass(31 * time.Second)
+	r.wait("shut")
+	for i := range all {
+		release(t, filepath.Join(dir, Text(source(i))))
+		r.wait("done " + Text(source(i)))
 	}
 	r.idle()
 	r.pass(31 * time.Second)
 	r.turns("every door to shut", func() bool { return r.l.Len() == 0 })
+}
+
+// TestFailedStartRunsAgain checks that a knock after a failed start tries again
+// and does not only prolong the failure.
+func TestFailedStartRunsAgain(t *testing.T) {
+	r := newRig(t, 0)
+	flag := filepath.Join(t.TempDir(), "flag")
+	d := door("echo try; test -e "+flag, "echo shut")
+	r.l.Open(r.now, d, alice)
+	r.idle()
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		r.l.Open(r.now, d, alice)
+		r.idle()
+	}
+	if n := r.count("try"); n != 2 {
+		t.Errorf("the start command ran %d times, want again after its failure and then no more", n)
+	}
+	r.pass(31 * time.Second)
+	r.wait("shut")
+	r.idle()
+	if n := r.count("shut"); n != 1 || r.l.Len() != 0 {
+		t.Errorf("shut %d times, %d leases left", n, r.l.Len())
+	}
+}
+
+// TestTwinsAreTwo checks that doors of one name and stop command both open.
+func TestTwinsAreTwo(t *testing.T) {
+	r := newRig(t, 0)
+	r.l.Open(r.now, door("echo one", "echo shut"), alice)
+	r.l.Open(r.now, door("echo two", "echo shut"), alice)
+	r.wait("one")
+	r.idle()
+	if r.count("two") != 1 || r.l.Len() != 2 {
+		t.Errorf("%d leases, log %q", r.l.Len(), r.lines)
+	}
+}
+
+// TestCloseAllDropsWaiting checks that no door is opened while all are shut.
+func TestCloseAllDropsWaiting(t *testing.T) {
+	r := newRig(t, 0)
+	gate := fifo(t)
+	source := func(i int) matcher.Addr { a := alice; a[15] = byte(i); return a }
+	for i := range maxAtOnce + 5 {
+		r.l.Open(r.now, door("echo start; read x < "+gate, "echo shut"), source(i))
+	}
+	r.l.CloseAll(r.now)
+	if n := r.l.Len(); n != maxAtOnce {
+		t.Errorf("%d leases, want those whose start command runs", n)
+	}
+	r.l.Interrupt(unix.SIGKILL)
+	r.turns("every door to shut", func() bool { return r.l.Len() == 0 })
+	if n := r.count("ssh: running command: echo start; read x < " + gate); n != maxAtOnce {
+		t.Errorf("%d start commands ran, want %d", n, maxAtOnce)
+	}
+}
+
+// TestManyLeftBehind checks that processes left behind cannot take every
+// descriptor.
+func TestManyLeftBehind(t *testing.T) {
+	r := newRig(t, 0)
+	gate := fifo(t)
+	d := door("(read x < "+gate+") & echo left", "")
+	for range maxLeft + 10 {
+		r.l.Open(r.now, d, alice)
+		r.idle()
+	}
+	if n := len(r.l.runner.byPipe); n > maxLeft {
+		t.Errorf("%d outputs are held open", n)
+	}
+	f, err := os.OpenFile(gate, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for range maxLeft + 10 {
+		f.WriteString("go\n")
+	}
+	r.turns("the pipes to close", func() bool { return len(r.l.runner.byPipe) == 0 })
 }
 
 func TestTooManyLeases(t *testing.T) {
@@ -389,15 +495,14 @@ func TestInterrupt(t *testing.T) {
 	gate := fifo(t)
 	r.l.Open(r.now, door("echo half; (trap '' TERM; read x < "+gate+"); echo never", "echo shut"), alice)
 	r.l.Open(r.now, &Door{Name: "game", Start: "echo play; read x < " + gate}, alice) // no lease: not touched
-	r.wait("half")
-	r.wait("play")
+	r.turns("both to run", func() bool { return r.count("half") == 1 && r.count("play") == 1 })
 	r.l.CloseAll(r.now)
 	r.l.Interrupt(unix.SIGTERM)
 	r.l.Interrupt(unix.SIGKILL)
 	r.wait("shut")
 	r.turns("the door to shut", func() bool { return r.l.Len() == 0 })
-	if r.count("never") != 0 || r.l.runner.running[start] != 1 {
-		t.Errorf("%d start commands run, want the one without a lease; log %q", r.l.runner.running[start], r.lines)
+	if n := len(r.l.runner.byPID); r.count("never") != 0 || n != 1 {
+		t.Errorf("%d commands run, want the one without a lease; log %q", n, r.lines)
 	}
 }
 

@@ -49,11 +49,11 @@ type Leases struct {
 	ending bool         // every lease is to end
 }
 
-// key is what makes two openings the same lease. The stop command tells doors
-// of one name apart, also across a change of the configuration.
+// key is what makes two openings the same lease. The commands tell doors of one
+// name apart, also across a change of the configuration.
 type key struct {
-	door, stop string
-	src        matcher.Addr
+	door, start, stop string
+	src               matcher.Addr
 }
 
 type state uint8
@@ -66,9 +66,9 @@ const (
 
 type lease struct {
 	key
-	start  string
 	length time.Duration
 	state  state
+	failed bool // the start command did: a knock runs it again
 	again  bool // knocked while stopping: open once more
 }
 
@@ -105,7 +105,7 @@ func (l *Leases) Open(now matcher.Time, d *Door, src matcher.Addr) {
 		l.runner.submit(command{door: d.Name, text: text, event: start, lease: -1})
 		return
 	}
-	k := key{d.Name, until, src}
+	k := key{d.Name, text, until, src}
 	if i, ok := l.byKey[k]; ok {
 		l.renew(i, d)
 		return
@@ -115,7 +115,7 @@ func (l *Leases) Open(now matcher.Time, d *Door, src matcher.Addr) {
 		l.log(fmt.Sprintf("%s: %s: not opened: %d doors are open already, the most there can be", Text(src), d.Name, cap(l.leases)))
 		return
 	}
-	l.leases[i] = &lease{key: k, start: text, length: d.Lease}
+	l.leases[i] = &lease{key: k, length: d.Lease}
 	l.byKey[k] = i
 	l.run(i, starting)
 }
@@ -123,11 +123,14 @@ func (l *Leases) Open(now matcher.Time, d *Door, src matcher.Addr) {
 func (l *Leases) renew(i int, d *Door) {
 	le := l.leases[i]
 	le.length = d.Lease
-	switch le.state {
-	case open:
+	switch {
+	case le.state == open && le.failed:
+		l.wheel.Cancel(i)
+		l.run(i, starting)
+	case le.state == open:
 		l.wheel.Arm(i, l.now.Add(le.length))
 		l.log(fmt.Sprintf("%s: %s: already open, lease renewed for %d s", Text(le.src), le.door, int64(le.length/time.Second)))
-	case stopping:
+	case le.state == stopping:
 		le.again = true
 	}
 }
@@ -154,7 +157,7 @@ func (l *Leases) ended(c command, st status) {
 		l.run(c.lease, stopping)
 	case c.event == start:
 		// Also when it failed: part of it may have been done.
-		le.state = open
+		le.state, le.failed = open, st.err != nil || !st.wait.Exited() || st.wait.ExitStatus() != 0
 		l.wheel.Arm(c.lease, l.now.Add(le.length))
 	case st.err != nil:
 		le.state = open
@@ -163,7 +166,14 @@ func (l *Leases) ended(c command, st status) {
 		le.again = false
 		l.run(c.lease, starting)
 	default:
-		delete(l.byKey, le.key)
+		l.forget(c)
+	}
+}
+
+// forget ends the lease of a command.
+func (l *Leases) forget(c command) {
+	if c.lease >= 0 {
+		delete(l.byKey, l.leases[c.lease].key)
 		l.leases[c.lease] = nil
 		l.free = append(l.free, c.lease)
 	}
@@ -210,10 +220,12 @@ func (l *Leases) Reap(now matcher.Time) {
 	l.runner.reap()
 }
 
-// CloseAll begins to shut every open door and opens none any more. Len says
-// how many are left.
+// CloseAll begins to shut every open door and opens none any more: start
+// commands that wait for their turn are dropped. Len says how many doors are
+// left.
 func (l *Leases) CloseAll(now matcher.Time) {
 	l.now, l.ending = now, true
+	l.runner.forgetWaiting(l.forget)
 	for i, le := range l.leases {
 		if le != nil && le.state == open {
 			l.wheel.Cancel(i)

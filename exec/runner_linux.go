@@ -9,13 +9,22 @@ import (
 )
 
 const (
-	// maxAtOnce is how many start commands run at the same time, and how many
-	// stop commands: starts that hang never keep a door from being shut.
+	// maxAtOnce is how many start commands of one door run at the same time,
+	// and how many stop commands. Each door has its own, since commands may run
+	// for hours: those of one door never keep another from being opened or
+	// shut, and starts that hang never keep their own from being shut.
 	maxAtOnce = 16
 
-	// maxWaiting is how many start commands of doors without a stop command
+	// maxWaiting is how many start commands of one door without a stop command
 	// may wait for their turn. Leases have a bound of their own.
 	maxWaiting = 4096
+
+	// maxLeft is how many commands may leave processes behind that hold their
+	// output open. Without a bound they would take all descriptors in time.
+	maxLeft = 64
+
+	// maxReady is how many outputs are looked at in a row.
+	maxReady = 16
 )
 
 // event is what a command is run for.
@@ -40,19 +49,30 @@ type status struct {
 	err  error // it could not be run at all
 }
 
-// runner supervises shell commands: at most maxAtOnce of each event run, the
+// line is where the commands of one door wait, start and stop apart.
+type line struct {
+	door  string
+	event event
+}
+
+// queue is the state of a line. It is there while a command of it runs.
+type queue struct {
+	running int
+	waiting []command
+}
+
+// runner supervises shell commands: at most maxAtOnce of each line run, the
 // others wait in the order of their coming. It has no goroutine: its owner
-// polls fd and calls output, and calls reap after SIGCHLD.
+// polls epoll and calls output, and calls reap after SIGCHLD.
 type runner struct {
-	log     func(string)
-	ended   func(command, status)
-	epoll   int
-	null    int
-	env     []string
-	waiting [2][]command
-	running [2]int
-	byPID   map[int]*process
-	byPipe  map[int32]*process
+	log    func(string)
+	ended  func(command, status)
+	epoll  int
+	null   int
+	env    []string
+	queues map[line]*queue
+	byPID  map[int]*process
+	byPipe map[int32]*process
 }
 
 type process struct {
@@ -74,26 +94,36 @@ func newRunner(log func(string), ended func(command, status)) (*runner, error) {
 	}
 	return &runner{
 		log: log, ended: ended, epoll: epoll, null: null, env: os.Environ(),
-		byPID: map[int]*process{}, byPipe: map[int32]*process{},
+		queues: map[line]*queue{}, byPID: map[int]*process{}, byPipe: map[int32]*process{},
 	}, nil
 }
 
 // submit runs a command now or when its turn comes. A full queue refuses start
 // commands without a lease and says so.
 func (r *runner) submit(c command) {
-	if r.running[c.event] < maxAtOnce {
-		r.run(c)
-		return
+	q := r.queues[c.line()]
+	if q == nil {
+		q = &queue{}
+		r.queues[c.line()] = q
 	}
-	if c.lease < 0 && len(r.waiting[c.event]) >= maxWaiting {
+	switch {
+	case q.running < maxAtOnce:
+		r.run(c, q)
+	case c.lease < 0 && len(q.waiting) >= maxWaiting:
 		r.log(fmt.Sprintf("%s: %d commands wait already, not run: %s", c.door, maxWaiting, c.text))
-		return
+	default:
+		if len(q.waiting) == 0 {
+			r.log(fmt.Sprintf("%s: %d commands run already, those that follow wait", c.door, maxAtOnce))
+		}
+		q.waiting = append(q.waiting, c)
 	}
-	r.waiting[c.event] = append(r.waiting[c.event], c)
+	r.tidy(c.line(), q)
 }
 
+func (c *command) line() line { return line{c.door, c.event} }
+
 // run starts a command; when that fails, it has ended.
-func (r *runner) run(c command) {
+func (r *runner) run(c command, q *queue) {
 	r.log(c.door + ": running command: " + c.text)
 	p, err := r.spawn(c)
 	if err != nil {
@@ -101,8 +131,21 @@ func (r *runner) run(c command) {
 		r.ended(c, status{err: err})
 		return
 	}
-	r.running[c.event]++
+	q.running++
 	r.byPID[p.pid], r.byPipe[int32(p.pipe)] = p, p
+}
+
+// forgetWaiting drops the start commands that have not begun, and calls dropped
+// with each.
+func (r *runner) forgetWaiting(dropped func(command)) {
+	for l, q := range r.queues {
+		if l.event == start {
+			for _, c := range q.waiting {
+				dropped(c)
+			}
+			q.waiting = nil
+		}
+	}
 }
 
 // spawn starts /bin/sh in a session of its own, as knockd does, with both
@@ -135,7 +178,7 @@ func (r *runner) spawn(c command) (*process, error) {
 
 // output logs what commands wrote, line by line.
 func (r *runner) output() {
-	var events [maxAtOnce]unix.EpollEvent
+	var events [maxReady]unix.EpollEvent
 	n, err := unix.EpollWait(r.epoll, events[:], 0)
 	if err != nil {
 		return // EINTR: the descriptor is still ready
@@ -193,7 +236,12 @@ func (r *runner) reap() {
 
 func (r *runner) end(p *process, ws unix.WaitStatus) {
 	r.drain(p)
-	r.running[p.event]--
+	if p.pipe >= 0 && len(r.byPipe)-len(r.byPID) > maxLeft {
+		r.log(fmt.Sprintf("%s: left a process behind, whose output is not read: %d are already", p.door, maxLeft))
+		r.closePipe(p)
+	}
+	q := r.queues[p.line()]
+	q.running--
 	switch {
 	case ws.Signaled():
 		r.log(fmt.Sprintf("%s: command was ended by signal %d (%v)", p.door, ws.Signal(), ws.Signal()))
@@ -201,10 +249,18 @@ func (r *runner) end(p *process, ws unix.WaitStatus) {
 		r.log(fmt.Sprintf("%s: command returned non-zero status code (%d)", p.door, ws.ExitStatus()))
 	}
 	r.ended(p.command, status{wait: ws})
-	for q := &r.waiting[p.event]; len(*q) > 0 && r.running[p.event] < maxAtOnce; {
-		next := (*q)[0]
-		*q = (*q)[1:]
-		r.run(next)
+	for len(q.waiting) > 0 && q.running < maxAtOnce {
+		next := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		r.run(next, q)
+	}
+	r.tidy(p.line(), q)
+}
+
+// tidy forgets a queue in which nothing runs and nothing waits.
+func (r *runner) tidy(l line, q *queue) {
+	if q.running == 0 && len(q.waiting) == 0 {
+		delete(r.queues, l)
 	}
 }
 

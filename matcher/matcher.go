@@ -1,7 +1,7 @@
 // Package matcher recognises knock sequences. It is the state machine between
 // the wire and the commands: packets and the time go in as values, events come
 // out. It makes no system call, reads no clock, starts no goroutine, takes no
-// lock and allocates nothing after New.
+// lock and allocates nothing after New, except in SetSequence.
 //
 // # Semantics
 //
