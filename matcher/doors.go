@@ -2,7 +2,7 @@ package matcher
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 )
 
 type door struct {
@@ -20,11 +20,11 @@ func (d *door) takes(p *Packet) bool {
 
 func (d *Door) check() error {
 	if len(d.Sequence) > MaxSequence {
-		return fmt.Errorf("%d knocks: at most %d are possible", len(d.Sequence), MaxSequence)
+		return errors.New(strconv.Itoa(len(d.Sequence)) + " knocks: at most " + strconv.Itoa(MaxSequence) + " are possible")
 	}
 	for _, p := range d.Sequence {
 		if p.Number == 0 || p.Proto != TCP && p.Proto != UDP {
-			return fmt.Errorf("no knock can be sent to port %d/%v", p.Number, p.Proto)
+			return errors.New("no knock can be sent to port " + strconv.Itoa(int(p.Number)) + "/" + p.Proto.String())
 		}
 	}
 	if d.Timeout <= 0 && len(d.Sequence) > 1 {
@@ -57,7 +57,7 @@ func (m *Matcher) SetSequence(d int, sequence []Port) error {
 	changed := m.doors[d].Door
 	changed.Sequence = sequence
 	if err := changed.check(); err != nil {
-		return fmt.Errorf("door %d: %w", d, err)
+		return errors.New("door " + strconv.Itoa(d) + ": " + err.Error())
 	}
 	for id := range m.unused {
 		if a := &m.attempts[id]; a.stage != 0 && int(a.door) == d {

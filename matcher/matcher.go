@@ -27,7 +27,8 @@
 package matcher
 
 import (
-	"fmt"
+	"errors"
+	"strconv"
 )
 
 // DefaultAttempts is a number of attempts in flight that fits in 1 MiB: 36 bytes
@@ -84,10 +85,10 @@ func New(doors []Door, attempts int, key Key) (*Matcher, error) {
 		attempts = DefaultAttempts
 	}
 	if attempts < 1 || attempts > 1<<24 {
-		return nil, fmt.Errorf("%d attempts: must be 1 to %d", attempts, 1<<24)
+		return nil, errors.New(strconv.Itoa(attempts) + " attempts: must be 1 to " + strconv.Itoa(1<<24))
 	}
 	if len(doors) > 1<<16-1 {
-		return nil, fmt.Errorf("%d doors: at most %d are possible", len(doors), 1<<16-1)
+		return nil, errors.New(strconv.Itoa(len(doors)) + " doors: at most " + strconv.Itoa(1<<16-1) + " are possible")
 	}
 	m := &Matcher{
 		doors:  make([]door, len(doors)),
@@ -97,7 +98,7 @@ func New(doors []Door, attempts int, key Key) (*Matcher, error) {
 	}
 	for i, d := range doors {
 		if err := d.check(); err != nil {
-			return nil, fmt.Errorf("door %d: %w", i, err)
+			return nil, errors.New("door " + strconv.Itoa(i) + ": " + err.Error())
 		}
 		m.doors[i].Door = d
 	}
