@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"sesame/afpacket"
@@ -39,7 +39,7 @@ func (d *daemon) report() {
 	var lost []string
 	for _, l := range losses {
 		if l.n > 0 {
-			lost = append(lost, fmt.Sprintf("%d %s", l.n, l.what))
+			lost = append(lost, strconv.FormatUint(l.n, 10)+" "+l.what)
 		}
 	}
 	d.counts.kernel, d.counts.matcher = kernel, stats

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/config"
+	"sesame/fault"
 )
 
 const (
@@ -56,14 +56,15 @@ func demo() int {
 	if ws.Exited() {
 		return ws.ExitStatus()
 	}
-	return fail(fmt.Errorf("the demo was ended by signal %d (%v)", ws.Signal(), ws.Signal()))
+	return fail(errors.New("the demo was ended by signal " + strconv.Itoa(int(ws.Signal())) + " (" + ws.Signal().String() + ")"))
 }
 
 // namespaceError names what forbids the demo's namespaces.
 func namespaceError(err error, root bool) error {
 	if root {
-		return fmt.Errorf("make a network namespace: %w (in a container, give it CAP_SYS_ADMIN)", err)
+		return errors.New("make a network namespace: " + err.Error() + " (in a container, give it CAP_SYS_ADMIN)")
 	}
+	forbidden := "make a user namespace: " + err.Error() + ": the kernel forbids it"
 	for _, limit := range []struct{ name, forbids, permits string }{
 		{"kernel.unprivileged_userns_clone", "0", "1"},             // Debian
 		{"kernel.apparmor_restrict_unprivileged_userns", "1", "0"}, // Ubuntu
@@ -72,11 +73,11 @@ func namespaceError(err error, root bool) error {
 	} {
 		value, e := config.ReadFile("/proc/sys/" + strings.ReplaceAll(limit.name, ".", "/"))
 		if e == nil && strings.TrimSpace(string(value)) == limit.forbids {
-			return fmt.Errorf("make a user namespace: %w: the kernel forbids it: %s is %s; run the demo as root, or allow it with: sysctl -w %s=%s",
-				err, limit.name, limit.forbids, limit.name, limit.permits)
+			return errors.New(forbidden + ": " + limit.name + " is " + limit.forbids +
+				"; run the demo as root, or allow it with: sysctl -w " + limit.name + "=" + limit.permits)
 		}
 	}
-	return fmt.Errorf("make a user namespace: %w: the kernel forbids it, maybe by the sysctl user.max_user_namespaces or a container's rules; run the demo as root", err)
+	return errors.New(forbidden + ", maybe by the sysctl user.max_user_namespaces or a container's rules; run the demo as root")
 }
 
 // demoInside is the demo itself.
@@ -89,14 +90,14 @@ func demoInside(root bool) int {
 		if errors.Is(err, unix.EPERM) {
 			return fail(namespaceError(err, root))
 		}
-		return fail(fmt.Errorf("bring lo up: %w", err))
+		return fail(fault.New("bring lo up", err))
 	}
 	d := &demoRun{firewall: findFirewall()}
 	if err := d.run(); err != nil {
 		if d.pid != 0 {
 			unix.Kill(d.pid, unix.SIGKILL)
 		}
-		return fail(fmt.Errorf("demo: %w", err))
+		return fail(fault.New("demo", err))
 	}
 	return 0
 }
@@ -114,7 +115,7 @@ func (d *demoRun) run() error {
 		"  start_command = " + d.firewall.start + "\n  cmd_timeout   = 2\n" +
 		"  stop_command  = " + d.firewall.stop + "\n"
 	heading("knockd.conf")
-	fmt.Print(text)
+	os.Stdout.WriteString(text)
 	heading("sesame -i lo -c knockd.conf")
 	if err := d.start(text); err != nil {
 		return err
@@ -141,16 +142,16 @@ func (d *demoRun) run() error {
 	return d.stop()
 }
 
-func heading(text string) { fmt.Printf("\n--- %s\n", text) }
+func heading(text string) { os.Stdout.WriteString("\n--- " + text + "\n") }
 
 // show prints what the firewall says of the door.
 func (d *demoRun) show(when string) {
 	heading(when)
 	if d.firewall.list == "" {
-		fmt.Println("(neither nft nor iptables works here: the log shows the commands that would run)")
+		os.Stdout.WriteString("(neither nft nor iptables works here: the log shows the commands that would run)\n")
 		return
 	}
-	fmt.Println("$ " + d.firewall.list)
+	os.Stdout.WriteString("$ " + d.firewall.list + "\n")
 	shell(d.firewall.list, os.Stdout)
 }
 
@@ -184,7 +185,7 @@ func (d *demoRun) until(text string) error {
 	for {
 		if line, rest, ok := strings.Cut(d.rest, "\n"); ok {
 			d.rest = rest
-			fmt.Println(line)
+			os.Stdout.WriteString(line + "\n")
 			// A command is logged before its output: the echo in it is not it.
 			if strings.Contains(line, text) && !strings.Contains(line, "running command") {
 				return nil
@@ -197,12 +198,12 @@ func (d *demoRun) until(text string) error {
 			continue
 		}
 		if err != nil || ready == 0 {
-			return fmt.Errorf("the daemon did not log %q in time", text)
+			return errors.New("the daemon did not log " + strconv.Quote(text) + " in time")
 		}
 		var b [4096]byte
 		n, err := unix.Read(d.log, b[:])
 		if n <= 0 {
-			return fmt.Errorf("the daemon ended before it logged %q: %w", text, errors.Join(err, os.ErrProcessDone))
+			return fault.New("the daemon ended before it logged "+strconv.Quote(text), errors.Join(err, os.ErrProcessDone))
 		}
 		d.rest += string(b[:n])
 	}
@@ -222,7 +223,7 @@ func (d *demoRun) stop() error {
 		return os.NewSyscallError("wait4", err)
 	}
 	if ws.ExitStatus() != 0 {
-		return fmt.Errorf("the daemon's exit status is %d", ws.ExitStatus())
+		return errors.New("the daemon's exit status is " + strconv.Itoa(ws.ExitStatus()))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/config"
+	"sesame/fault"
 )
 
 // detachedEnv marks the process that was started to run detached. It holds the
@@ -48,7 +48,7 @@ func detach() int {
 	})
 	unix.Close(ready[1])
 	if err != nil {
-		return fail(fmt.Errorf("detach: %w", err))
+		return fail(fault.New("detach", err))
 	}
 	var b [1]byte
 	if n, _ := unix.Read(ready[0], b[:]); n == 1 {
@@ -69,15 +69,15 @@ func (d *daemon) becomeDaemon() error {
 	// It was started as /proc/self/exe: let ps(1) and pgrep(1) show its name.
 	name := os.Args[0][strings.LastIndexByte(os.Args[0], '/')+1:]
 	if err := os.WriteFile("/proc/self/comm", []byte(name), 0); err != nil {
-		d.log.warn(fmt.Sprintf("processes are listed as exe: %v", err))
+		d.log.warn("processes are listed as exe: " + err.Error())
 	}
 	d.ownPidfile = d.pidPath()
 	if err := os.WriteFile(d.ownPidfile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		d.log.warn(fmt.Sprintf("could not create pid file %s: %v", d.ownPidfile, err))
+		d.log.warn("could not create pid file " + d.ownPidfile + ": " + err.Error())
 	}
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("detach: open %s: %w", os.DevNull, err)
+		return fault.New("detach: open "+os.DevNull, err)
 	}
 	if err := unix.Dup3(null, int(os.Stderr.Fd()), 0); err != nil {
 		return os.NewSyscallError("dup3", err)

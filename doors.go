@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -9,6 +8,7 @@ import (
 	"sesame/afpacket"
 	"sesame/config"
 	"sesame/exec"
+	"sesame/fault"
 	"sesame/matcher"
 )
 
@@ -23,7 +23,7 @@ type doors struct {
 func newDoors(cfg *config.Config) (*doors, error) {
 	var random [16]byte
 	if _, err := unix.Getrandom(random[:], 0); err != nil {
-		return nil, fmt.Errorf("draw a random key: %w", os.NewSyscallError("getrandom", err))
+		return nil, fault.New("draw a random key", os.NewSyscallError("getrandom", err))
 	}
 	key := matcher.Key{}
 	for i, b := range random {
@@ -43,7 +43,7 @@ func newDoors(cfg *config.Config) (*doors, error) {
 	}
 	var err error
 	if d.matcher, err = matcher.New(match, 0, key); err != nil {
-		return nil, fmt.Errorf("set up the doors: %w", err)
+		return nil, fault.New("set up the doors", err)
 	}
 	return d, nil
 }
@@ -67,13 +67,13 @@ func (d *doors) nextSequence(i int, warn func(string)) {
 	}
 	switch {
 	case err != nil:
-		warn(fmt.Sprintf("%s: no longer opens until a reload: the used sequence is still in the file and opens after it: %v", door.Name, err))
+		warn(door.Name + ": no longer opens until a reload: the used sequence is still in the file and opens after it: " + err.Error())
 		seq = nil
 	case line == 0:
-		warn(fmt.Sprintf("%s: no longer opens: %s has no sequence left; add some and reload", door.Name, door.OneTime.Path))
+		warn(door.Name + ": no longer opens: " + door.OneTime.Path + " has no sequence left; add some and reload")
 	}
 	door.OneTime.Line, door.Sequence = line, seq
 	if err := d.matcher.SetSequence(i, seq); err != nil {
-		warn(fmt.Sprintf("%s: %v", door.Name, err))
+		warn(door.Name + ": " + err.Error())
 	}
 }

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -72,7 +73,7 @@ func parseFlags(args []string) (_ options, err error) {
 		case len(word) > 1 && word[0] == '-' && !ok:
 			args, err = parseShort(flags, word[1:], args)
 		default:
-			err = fmt.Errorf("unexpected argument %q", word)
+			err = errors.New("unexpected argument " + strconv.Quote(word))
 		}
 	}
 	return o, err
@@ -85,9 +86,9 @@ func parseLong(flags []flag, word string, args []string) ([]string, error) {
 	i := slices.IndexFunc(flags, func(f flag) bool { return f.long == name && name != "" })
 	switch {
 	case i < 0:
-		return nil, fmt.Errorf("unknown option --%s", name)
+		return nil, errors.New("unknown option --" + name)
 	case flags[i].set != nil && has:
-		return nil, fmt.Errorf("option --%s takes no value", name)
+		return nil, errors.New("option --" + name + " takes no value")
 	case flags[i].set != nil:
 		*flags[i].set = true
 		return args, nil
@@ -103,7 +104,7 @@ func parseShort(flags []flag, word string, args []string) ([]string, error) {
 		i := slices.IndexFunc(flags, func(f flag) bool { return f.short == word[at] })
 		switch {
 		case i < 0:
-			return nil, fmt.Errorf("unknown option -%c", word[at])
+			return nil, errors.New("unknown option -" + string(rune(word[at])))
 		case flags[i].set != nil:
 			*flags[i].set = true
 			continue
@@ -118,7 +119,7 @@ func parseShort(flags []flag, word string, args []string) ([]string, error) {
 // take sets the value to the next word.
 func (f flag) take(name string, args []string) ([]string, error) {
 	if len(args) == 0 || args[0] == "" {
-		return nil, fmt.Errorf("option %s needs a value", name)
+		return nil, errors.New("option " + name + " needs a value")
 	}
 	*f.value = args[0]
 	return args[1:], nil

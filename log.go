@@ -1,12 +1,15 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/fault"
 )
 
 // logger writes lines to up to three places in knockd's forms: a file, syslog,
@@ -31,7 +34,7 @@ func newLogger(stderr bool) *logger {
 func (l *logger) open(path string) error {
 	file, err := openLog(path)
 	if err != nil {
-		return fmt.Errorf("open the log file: %w", err)
+		return fault.New("open the log file", err)
 	}
 	l.closeFile()
 	l.path, l.file = path, file
@@ -73,8 +76,6 @@ func (l *logger) print(line string) {
 	}
 }
 
-func (l *logger) printf(format string, args ...any) { l.print(fmt.Sprintf(format, args...)) }
-
 // warn prints on stderr as well, whatever else is set: for what a user at a
 // terminal must not miss.
 func (l *logger) warn(line string) {
@@ -89,7 +90,22 @@ func (l *logger) toFile(line string) {
 	t := l.now()
 	year, month, day := t.Date()
 	hour, minute, _ := t.Clock()
-	l.write(l.file, fmt.Sprintf("[%04d-%02d-%02d %02d:%02d] ", year, month, day, hour, minute), line)
+	b := make([]byte, 0, len("[2006-01-02 15:04] "))
+	b = padded(append(b, '['), year, 4, '0')
+	b = padded(append(b, '-'), int(month), 2, '0')
+	b = padded(append(b, '-'), day, 2, '0')
+	b = padded(append(b, ' '), hour, 2, '0')
+	b = padded(append(b, ':'), minute, 2, '0')
+	l.write(l.file, string(append(b, "] "...)), line)
+}
+
+// padded appends n, with fill before it where it has fewer digits.
+func padded(b []byte, n, digits int, fill byte) []byte {
+	text := strconv.Itoa(n)
+	for range digits - len(text) {
+		b = append(b, fill)
+	}
+	return append(b, text...)
 }
 
 // write costs the line, never time, where there is no room: a full disk, a pipe
@@ -97,7 +113,7 @@ func (l *logger) toFile(line string) {
 // again.
 func (l *logger) write(f *os.File, prefix, line string) {
 	if l.lost > 0 && l.room(f) == nil {
-		note := fmt.Sprintf("%d log lines were lost: %v", l.lost, l.lostWhy)
+		note := strconv.Itoa(l.lost) + " log lines were lost: " + l.lostWhy.Error()
 		if _, err := f.WriteString(prefix + note + "\n"); err == nil {
 			l.lost, l.lostWhy = 0, nil
 		}
@@ -119,7 +135,7 @@ func (l *logger) write(f *os.File, prefix, line string) {
 func (l *logger) room(f *os.File) error {
 	ready := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
 	if n, err := unix.Poll(ready, 0); n == 0 && err == nil {
-		return fmt.Errorf("write %s: nobody reads it", f.Name())
+		return errors.New("write " + f.Name() + ": nobody reads it")
 	}
 	return nil
 }
@@ -166,13 +182,18 @@ func newSyslog(path string) *syslog { return &syslog{path: path, fd: -1} }
 func (s *syslog) send(now time.Time, line string) {
 	_, month, day := now.Date()
 	hour, minute, second := now.Clock()
-	text := fmt.Sprintf("<%d>%s %2d %02d:%02d:%02d knockd: %s", syslogPriority,
-		month.String()[:3], day, hour, minute, second, line)
+	text := make([]byte, 0, len("<13>Jan _2 15:04:05 knockd: \x00")+len(line))
+	text = append(text, "<"+strconv.Itoa(syslogPriority)+">"+month.String()[:3]...)
+	text = padded(append(text, ' '), day, 2, ' ')
+	text = padded(append(text, ' '), hour, 2, '0')
+	text = padded(append(text, ':'), minute, 2, '0')
+	text = padded(append(text, ':'), second, 2, '0')
+	text = append(append(text, " knockd: "...), line...)
 	for range 2 {
 		if s.fd < 0 && !s.connect() {
 			return
 		}
-		message := []byte(text)
+		message := text
 		if s.stream {
 			message = append(message, 0) // the end of a message, as in syslog(3)
 		}

@@ -50,7 +50,7 @@ func TestLogFile(t *testing.T) {
 	if err := l.open(path); err != nil {
 		t.Fatal(err)
 	}
-	l.printf("%s: ssh: Stage %d", "192.0.2.7", 1)
+	l.print("192.0.2.7: ssh: Stage 1")
 	l.warn("careful")
 	const line = "before\n[2026-03-04 12:34] 192.0.2.7: ssh: Stage 1\n[2026-03-04 12:34] careful\n"
 	if got := read(t, path); got != line {

@@ -11,13 +11,14 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"sesame/config"
+	"sesame/fault"
 )
 
 // version is set by the build.
@@ -37,15 +38,15 @@ func run(args []string) int {
 	}
 	o, err := parseFlags(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "sesame: %v\n%s", err, usageText)
+		os.Stderr.WriteString("sesame: " + err.Error() + "\n" + usageText)
 		return 1
 	}
 	switch {
 	case o.help:
-		fmt.Print(usageText)
+		os.Stdout.WriteString(usageText)
 		return 0
 	case o.version:
-		fmt.Printf("sesame %s (reads the configuration of knockd 0.8)\n", version)
+		os.Stdout.WriteString("sesame " + version + " (reads the configuration of knockd 0.8)\n")
 		return 0
 	}
 	switch command {
@@ -56,7 +57,7 @@ func run(args []string) int {
 	case "demo":
 		return demo()
 	}
-	fmt.Fprintf(os.Stderr, "sesame: unknown command %q\n%s", command, usageText)
+	os.Stderr.WriteString("sesame: unknown command " + strconv.Quote(command) + "\n" + usageText)
 	return 1
 }
 
@@ -67,7 +68,7 @@ func serve(o options) int {
 	}
 	var err error
 	if o.dir, err = unix.Getwd(); err != nil {
-		return fail(fmt.Errorf("find the working directory: %w", err))
+		return fail(fault.New("find the working directory", err))
 	}
 	o.config, o.logfile, o.pidfile = o.absolute(o.config), o.absolute(o.logfile), o.absolute(o.pidfile)
 	if o.ready = takeReady(); o.daemon && o.ready == 0 {
@@ -98,9 +99,9 @@ func (o *options) absolute(path string) string {
 func fail(err error) int {
 	var faults config.Errors
 	if errors.As(err, &faults) {
-		fmt.Fprintln(os.Stderr, faults) // each line names its place
+		os.Stderr.WriteString(faults.Error() + "\n") // each line names its place
 	} else {
-		fmt.Fprintln(os.Stderr, "sesame:", err)
+		os.Stderr.WriteString("sesame: " + err.Error() + "\n")
 	}
 	return 1
 }
@@ -124,7 +125,7 @@ func readConfig(path string) (*config.Config, error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("read the configuration: %w", err)
+			return nil, fault.New("read the configuration", err)
 		}
 		defer f.Close()
 		r = f

@@ -2,7 +2,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 
 	"sesame/afpacket"
@@ -30,7 +30,7 @@ func (d *daemon) onPackets() {
 				p.Local = d.addrs.Has(p.Dst)
 				d.onPacket(now, &p)
 			} else if d.debug {
-				d.log.printf("packet of %d bytes: %v", len(d.socket.Packet(i)), verdict)
+				d.log.print("packet of " + strconv.Itoa(len(d.socket.Packet(i))) + " bytes: " + verdict.String())
 			}
 		}
 		if n > 0 && d.counts.next == matcher.Never {
@@ -44,12 +44,19 @@ func (d *daemon) onPackets() {
 
 func (d *daemon) onPacket(now matcher.Time, p *matcher.Packet) {
 	if d.debug {
-		d.log.printf("%v: %s -> %s:%d, flags %#02x, for this machine %v",
-			p.Port.Proto, exec.Text(p.Src), exec.Text(p.Dst), p.Port.Number, p.Flags, p.Local)
+		d.log.print(describe(p))
 	}
 	for _, ev := range d.doors.matcher.Packet(now, p) {
 		d.onEvent(ev)
 	}
+}
+
+// describe returns a packet in words, for the log.
+func describe(p *matcher.Packet) string {
+	const hex = "0123456789abcdef"
+	flags := string([]byte{hex[p.Flags>>4], hex[p.Flags&0xf]})
+	return p.Port.Proto.String() + ": " + exec.Text(p.Src) + " -> " + exec.Text(p.Dst) + ":" + strconv.Itoa(int(p.Port.Number)) +
+		", flags 0x" + flags + ", for this machine " + strconv.FormatBool(p.Local)
 }
 
 // onEvent logs in knockd's words and opens doors.
@@ -57,11 +64,12 @@ func (d *daemon) onEvent(ev matcher.Event) {
 	who := exec.Text(ev.Src) + ": " + d.doors.name(ev.Door)
 	switch ev.Kind {
 	case matcher.Stage:
-		d.log.printf("%s: Stage %d", who, ev.Stage)
+		d.log.print(who + ": Stage " + strconv.Itoa(ev.Stage))
 	case matcher.Timeout:
-		d.log.printf("%s: sequence timeout (stage %d)", who, ev.Stage)
+		d.log.print(who + ": sequence timeout (stage " + strconv.Itoa(ev.Stage) + ")")
 	case matcher.Cooled:
-		d.log.printf("%s: not opened: it opened less than %d s ago", who, int64(d.doors.config.Doors[ev.Door].Cooldown/time.Second))
+		cooldown := int64(d.doors.config.Doors[ev.Door].Cooldown / time.Second)
+		d.log.print(who + ": not opened: it opened less than " + strconv.FormatInt(cooldown, 10) + " s ago")
 	case matcher.Open:
 		d.log.print(who + ": OPEN SESAME")
 		d.leases.Open(d.loop.now, &d.doors.exec[ev.Door], ev.Src)
@@ -75,7 +83,7 @@ func (d *daemon) onEvent(ev matcher.Event) {
 // refilter tells the socket what the doors want to hear now.
 func (d *daemon) refilter() {
 	if err := d.socket.SetFilter(d.doors.interest(d.only4)); err != nil {
-		d.log.warn(fmt.Sprintf("listen on %s: %v", d.socket.Name(), err))
+		d.log.warn("listen on " + d.socket.Name() + ": " + err.Error())
 	}
 }
 

@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"runtime/debug"
 
 	"sesame/afpacket"
 	"sesame/config"
+	"sesame/fault"
 )
 
 // reload reads the configuration again. It takes effect as a whole or not at
@@ -19,8 +19,8 @@ func (d *daemon) reload() {
 	if err := d.tryReload(); err != nil {
 		var faults config.Errors
 		if errors.As(err, &faults) {
-			for _, fault := range faults {
-				d.log.warn(fault.Error())
+			for _, f := range faults {
+				d.log.warn(f.Error())
 			}
 		} else {
 			d.log.warn(err.Error())
@@ -50,7 +50,7 @@ func (d *daemon) tryReload() error {
 		d.loop.watch(d.socket.FD(), d.onPackets)
 		defer func() { d.log.print("listening on " + name) }()
 	} else if err := d.socket.SetFilter(fresh.interest(d.only4)); err != nil {
-		return fmt.Errorf("listen on %s: %w", name, err)
+		return fault.New("listen on "+name, err)
 	}
 	d.counts.matcher = fresh.matcher.Stats()
 	d.doors, d.down = fresh, false

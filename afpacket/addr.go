@@ -3,7 +3,7 @@ package afpacket
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"strconv"
 
 	"sesame/matcher"
 )
@@ -49,7 +49,7 @@ func parseAddrs(b []byte, add func(matcher.Addr)) (done bool, err error) {
 				return false, errNetlink
 			}
 			code := int32(binary.NativeEndian.Uint32(body))
-			return true, fmt.Errorf("netlink error %d", -code)
+			return true, errors.New("netlink error " + strconv.Itoa(int(-code)))
 		case newAddr:
 			if err := parseAddr(body, add); err != nil {
 				return false, err

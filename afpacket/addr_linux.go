@@ -1,11 +1,11 @@
 package afpacket
 
 import (
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"sesame/fault"
 	"sesame/matcher"
 )
 
@@ -21,7 +21,7 @@ type Addresses struct {
 func WatchAddresses() (*Addresses, error) {
 	fd, err := netlinkSocket(unix.SOCK_NONBLOCK, unix.RTMGRP_LINK|unix.RTMGRP_IPV4_IFADDR|unix.RTMGRP_IPV6_IFADDR)
 	if err != nil {
-		return nil, fmt.Errorf("follow the machine's addresses: %w", err)
+		return nil, fault.New("follow the machine's addresses", err)
 	}
 	a := &Addresses{fd: fd}
 	// The socket for notices is open already: no change is missed in between.
@@ -56,7 +56,7 @@ func (a *Addresses) Update() error {
 			return a.list()
 		case unix.ENOBUFS: // notices were lost; the list has what they said
 		default:
-			return fmt.Errorf("follow the machine's addresses: %w", os.NewSyscallError("read", err))
+			return fault.New("follow the machine's addresses", os.NewSyscallError("read", err))
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (a *Addresses) Close() error { return unix.Close(a.fd) }
 func (a *Addresses) list() error {
 	set := map[matcher.Addr]struct{}{}
 	if err := dumpAddrs(func(addr matcher.Addr) { set[addr] = struct{}{} }); err != nil {
-		return fmt.Errorf("list the machine's addresses: %w", err)
+		return fault.New("list the machine's addresses", err)
 	}
 	a.set = set
 	return nil

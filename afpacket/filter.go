@@ -3,8 +3,6 @@ package afpacket
 import (
 	"slices"
 
-	"golang.org/x/net/bpf"
-
 	"sesame/matcher"
 )
 
@@ -46,7 +44,7 @@ type Interest struct {
 // neighbours among them are joined to ranges: it then passes some packets to
 // other ports, never fewer. With dropSent it rejects what this machine sends
 // itself, for kernels that cannot be told so (PACKET_IGNORE_OUTGOING, 4.20).
-func Filter(in Interest, dropSent bool, max int) []bpf.Instruction {
+func Filter(in Interest, dropSent bool, max int) []Instruction {
 	if max == 0 || max > MaxInstructions {
 		max = MaxInstructions
 	}
@@ -113,25 +111,25 @@ func joinNearest(ranges []portRange, n int) []portRange {
 }
 
 // passAll returns a program for the moment in which there is no other.
-func passAll(dropSent bool) []bpf.Instruction {
+func passAll(dropSent bool) []Instruction {
 	b := &builder{}
-	b.add(bpf.RetConstant{Val: 0})
+	b.add(op(returnK, 0))
 	reject := b.here()
-	b.add(bpf.RetConstant{Val: MaxHeaders})
+	b.add(op(returnK, MaxHeaders))
 	if dropSent {
-		b.jumpIf(bpf.JumpEqual, packetOutgoing, reject, b.here())
-		b.add(bpf.LoadExtension{Num: bpf.ExtType})
+		b.jumpIf(jumpEqual, packetOutgoing, reject, b.here())
+		b.add(op(loadWord, ancillaryType))
 	}
 	return b.program()
 }
 
 // build writes the program, last part first. Every part returns the label at
 // which it begins, the first instruction so far.
-func build(in Interest, ranges []portRange, dropSent bool) []bpf.Instruction {
+func build(in Interest, ranges []portRange, dropSent bool) []Instruction {
 	b := &builder{}
-	b.add(bpf.RetConstant{Val: 0})
+	b.add(op(returnK, 0))
 	reject := b.here()
-	b.add(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: tcpHeader}, bpf.RetA{})
+	b.add(op(copyXToA, 0), op(addK, tcpHeader), op(returnA, 0))
 	accept := b.here()
 
 	udp := slices.IndexFunc(ranges, func(r portRange) bool { return r.proto == matcher.UDP })
@@ -144,9 +142,9 @@ func build(in Interest, ranges []portRange, dropSent bool) []bpf.Instruction {
 		isTCP = b.ports(ranges[:udp], accept, reject, tcpHeader)
 		isTCP = b.flags(in.Flags, isTCP, reject)
 	}
-	other := b.jumpIf(bpf.JumpEqual, uint32(matcher.UDP), isUDP, reject)
-	b.jumpIf(bpf.JumpEqual, uint32(matcher.TCP), isTCP, other)
-	b.add(bpf.LoadScratch{Dst: bpf.RegA, N: scratchProto})
+	other := b.jumpIf(jumpEqual, uint32(matcher.UDP), isUDP, reject)
+	b.jumpIf(jumpEqual, uint32(matcher.TCP), isTCP, other)
+	b.add(op(loadScratch, scratchProto))
 	transport := b.here()
 
 	is6 := reject
@@ -154,12 +152,12 @@ func build(in Interest, ranges []portRange, dropSent bool) []bpf.Instruction {
 		is6 = b.header6(transport, reject)
 	}
 	is4 := b.header4(transport, reject)
-	not4 := b.jumpIf(bpf.JumpEqual, etherIP6, is6, reject)
-	b.jumpIf(bpf.JumpEqual, etherIP4, is4, not4)
-	b.add(bpf.LoadExtension{Num: bpf.ExtProto})
+	not4 := b.jumpIf(jumpEqual, etherIP6, is6, reject)
+	b.jumpIf(jumpEqual, etherIP4, is4, not4)
+	b.add(op(loadWord, ancillaryProtocol))
 	if dropSent {
-		b.jumpIf(bpf.JumpEqual, packetOutgoing, reject, b.here())
-		b.add(bpf.LoadExtension{Num: bpf.ExtType})
+		b.jumpIf(jumpEqual, packetOutgoing, reject, b.here())
+		b.add(op(loadWord, ancillaryType))
 	}
 	return b.program()
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"sesame/matcher"
@@ -38,10 +37,6 @@ func newRing(name string, in Interest) (*ring, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	program, err := bpf.Assemble(Filter(in, false, 0))
-	if err != nil {
-		return nil, err
-	}
 	index, err := interfaceIndex(fd, name)
 	if err != nil {
 		return nil, err
@@ -49,7 +44,7 @@ func newRing(name string, in Interest) (*ring, error) {
 	req := unix.TpacketReq{Block_size: ringFrame * 128, Block_nr: ringFrames / 128, Frame_size: ringFrame, Frame_nr: ringFrames}
 	for _, err := range []error{
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
-		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(program)),
+		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(Filter(in, false, 0))),
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2),
 		unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req),
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: index}),

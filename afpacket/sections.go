@@ -1,10 +1,6 @@
 package afpacket
 
-import (
-	"golang.org/x/net/bpf"
-
-	"sesame/matcher"
-)
+import "sesame/matcher"
 
 // The parts of the filter. In those behind the IP header, X is the offset of
 // the header at hand. A load beyond the packet's end rejects the packet
@@ -18,8 +14,8 @@ func (b *builder) ports(ranges []portRange, accept, reject *label, size uint32) 
 	}
 	b.search(ranges, accept, reject)
 	b.add(
-		bpf.LoadIndirect{Off: size - 1, Size: 1},
-		bpf.LoadIndirect{Off: dstPort, Size: 2},
+		op(loadByteX, size-1),
+		op(loadHalfX, dstPort),
 	)
 	return b.here()
 }
@@ -30,14 +26,14 @@ func (b *builder) search(ranges []portRange, accept, reject *label) *label {
 		half := len(ranges) / 2
 		upper := b.search(ranges[half:], accept, reject)
 		lower := b.search(ranges[:half], accept, reject)
-		return b.jumpIf(bpf.JumpGreaterOrEqual, uint32(ranges[half].lo), upper, lower)
+		return b.jumpIf(jumpGreaterEqual, uint32(ranges[half].lo), upper, lower)
 	}
 	r := ranges[0]
 	if r.lo == r.hi {
-		return b.jumpIf(bpf.JumpEqual, uint32(r.lo), accept, reject)
+		return b.jumpIf(jumpEqual, uint32(r.lo), accept, reject)
 	}
-	notAbove := b.jumpIf(bpf.JumpGreaterThan, uint32(r.hi), reject, accept)
-	return b.jumpIf(bpf.JumpGreaterOrEqual, uint32(r.lo), notAbove, reject)
+	notAbove := b.jumpIf(jumpGreater, uint32(r.hi), reject, accept)
+	return b.jumpIf(jumpGreaterEqual, uint32(r.lo), notAbove, reject)
 }
 
 // flags decides on the TCP flags.
@@ -45,10 +41,10 @@ func (b *builder) flags(f matcher.Flags, accept, reject *label) *label {
 	if f.Set|f.Clear == 0 {
 		return accept
 	}
-	b.jumpIf(bpf.JumpEqual, uint32(f.Set&^f.Clear), accept, reject)
+	b.jumpIf(jumpEqual, uint32(f.Set&^f.Clear), accept, reject)
 	b.add(
-		bpf.LoadIndirect{Off: tcpFlags, Size: 1},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(f.Set | f.Clear)},
+		op(loadByteX, tcpFlags),
+		op(andK, uint32(f.Set|f.Clear)),
 	)
 	return b.here()
 }
@@ -57,24 +53,24 @@ func (b *builder) flags(f matcher.Flags, accept, reject *label) *label {
 func (b *builder) header4(transport, reject *label) *label {
 	b.jump(transport)
 	b.add(
-		bpf.LoadAbsolute{Off: ip4Proto, Size: 1},
-		bpf.StoreScratch{Src: bpf.RegA, N: scratchProto},
-		bpf.LoadMemShift{Off: 0},
+		op(loadByte, ip4Proto),
+		op(storeScratch, scratchProto),
+		op(loadHeaderLength, 0),
 	)
 	first := b.here()
-	b.jumpIf(bpf.JumpBitsSet, 0x1fff, reject, first)
-	b.add(bpf.LoadAbsolute{Off: ip4FragOff, Size: 2})
+	b.jumpIf(jumpBits, 0x1fff, reject, first)
+	b.add(op(loadHalf, ip4FragOff))
 	ihl := b.here()
 	// Version 4 and a header length of 5 to 15 words.
-	version := b.jumpIf(bpf.JumpGreaterThan, 0x4f, reject, ihl)
-	b.jumpIf(bpf.JumpGreaterOrEqual, 0x45, version, reject)
-	b.add(bpf.LoadAbsolute{Off: 0, Size: 1})
+	version := b.jumpIf(jumpGreater, 0x4f, reject, ihl)
+	b.jumpIf(jumpGreaterEqual, 0x45, version, reject)
+	b.add(op(loadByte, 0))
 	return b.here()
 }
 
 // header6 reads an IPv6 header and the extension headers behind it.
 func (b *builder) header6(transport, reject *label) *label {
-	b.add(bpf.RetConstant{Val: MaxHeaders})
+	b.add(op(returnK, MaxHeaders))
 	more := b.here()
 	next := b.extension(more, more, more, transport)
 	for range extensionSteps {
@@ -82,15 +78,15 @@ func (b *builder) header6(transport, reject *label) *label {
 	}
 	b.jump(next)
 	b.add(
-		bpf.LoadAbsolute{Off: ip6Next, Size: 1},
-		bpf.StoreScratch{Src: bpf.RegA, N: scratchProto},
-		bpf.LoadConstant{Dst: bpf.RegX, Val: ip6Header},
+		op(loadByte, ip6Next),
+		op(storeScratch, scratchProto),
+		op(setX, ip6Header),
 	)
 	version := b.here()
-	b.jumpIf(bpf.JumpEqual, 0x60, version, reject)
+	b.jumpIf(jumpEqual, 0x60, version, reject)
 	b.add(
-		bpf.LoadAbsolute{Off: 0, Size: 1},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xf0},
+		op(loadByte, 0),
+		op(andK, 0xf0),
 	)
 	return b.here()
 }
@@ -100,15 +96,15 @@ func (b *builder) header6(transport, reject *label) *label {
 func (b *builder) step(next, transport, reject *label) *label {
 	// The new offset is in A.
 	b.jump(next)
-	b.add(bpf.TAX{})
+	b.add(op(copyAToX, 0))
 	move := b.here()
 
 	b.jump(move)
-	b.add(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: ip6FragSize})
+	b.add(op(copyXToA, 0), op(addK, ip6FragSize))
 	b.nextHeader()
 	first := b.here()
-	b.jumpIf(bpf.JumpBitsSet, 0xfff8, reject, first)
-	b.add(bpf.LoadIndirect{Off: 2, Size: 2})
+	b.jumpIf(jumpBits, 0xfff8, reject, first)
+	b.add(op(loadHalfX, 2))
 	isFragment := b.here()
 
 	isAuth := b.lengthField(move, 2, 2)
@@ -123,9 +119,9 @@ func (b *builder) extension(options, frag, auth, transport *label) *label {
 		number uint32
 		is     *label
 	}{{authHeader, auth}, {fragment, frag}, {destOptions, options}, {routing, options}, {hopByHop, options}} {
-		next = b.jumpIf(bpf.JumpEqual, header.number, header.is, next)
+		next = b.jumpIf(jumpEqual, header.number, header.is, next)
 	}
-	b.add(bpf.LoadScratch{Dst: bpf.RegA, N: scratchProto})
+	b.add(op(loadScratch, scratchProto))
 	return b.here()
 }
 
@@ -133,21 +129,21 @@ func (b *builder) extension(options, frag, auth, transport *label) *label {
 func (b *builder) lengthField(move *label, plus, shift uint32) *label {
 	b.jump(move)
 	b.add(
-		bpf.LoadIndirect{Off: 1, Size: 1},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: plus},
-		bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: shift},
-		bpf.ALUOpX{Op: bpf.ALUOpAdd},
+		op(loadByteX, 1),
+		op(addK, plus),
+		op(shiftLeftK, shift),
+		op(addX, 0),
 	)
 	b.nextHeader()
 	// The least that every extension header has, as Parse wants it.
-	b.add(bpf.LoadIndirect{Off: ip6FragSize - 1, Size: 1})
+	b.add(op(loadByteX, ip6FragSize-1))
 	return b.here()
 }
 
 // nextHeader stores an extension header's next header.
 func (b *builder) nextHeader() {
 	b.add(
-		bpf.LoadIndirect{Off: 0, Size: 1},
-		bpf.StoreScratch{Src: bpf.RegA, N: scratchProto},
+		op(loadByteX, 0),
+		op(storeScratch, scratchProto),
 	)
 }

@@ -3,15 +3,16 @@ package afpacket
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"sesame/fault"
 )
 
 const (
@@ -60,7 +61,7 @@ type message struct {
 func Listen(name string, in Interest) (*Socket, error) {
 	s, err := listen(name, in)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", name, explain(err))
+		return nil, fault.New("listen on "+name, explain(err))
 	}
 	return s, nil
 }
@@ -125,18 +126,14 @@ func (s *Socket) SetFilter(in Interest) error {
 }
 
 // attach returns ENOMEM as it is.
-func (s *Socket) attach(program []bpf.Instruction) error {
-	raw, err := bpf.Assemble(program)
-	if err != nil {
-		return fmt.Errorf("assemble: %w", err)
-	}
-	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(raw))
+func (s *Socket) attach(program []Instruction) error {
+	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(program))
 }
 
-func fprog(program []bpf.RawInstruction) *unix.SockFprog {
+func fprog(program []Instruction) *unix.SockFprog {
 	filter := make([]unix.SockFilter, len(program))
 	for i, ins := range program {
-		filter[i] = unix.SockFilter{Code: ins.Op, Jt: ins.Jt, Jf: ins.Jf, K: ins.K}
+		filter[i] = unix.SockFilter(ins)
 	}
 	return &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 }
@@ -164,7 +161,7 @@ func (s *Socket) Read() (int, error) {
 		case unix.ENETDOWN:
 			return 0, ErrDown
 		default:
-			return 0, fmt.Errorf("read packets on %s: %w", s.name, explain(errno))
+			return 0, fault.New("read packets on "+s.name, explain(errno))
 		}
 	}
 }
@@ -180,7 +177,7 @@ func (s *Socket) Counts() (Counts, error) {
 	// Reading resets the kernel's counters (packet(7), PACKET_STATISTICS).
 	st, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
-		return s.counts, fmt.Errorf("count packets on %s: %w", s.name, err)
+		return s.counts, fault.New("count packets on "+s.name, err)
 	}
 	s.counts.Passed += uint64(st.Packets)
 	s.counts.Dropped += uint64(st.Drops)
@@ -213,7 +210,7 @@ func (s *Socket) Up() bool {
 func interfaceIndex(fd int, name string) (int, error) {
 	req, err := unix.NewIfreq(name)
 	if err != nil {
-		return 0, fmt.Errorf("%q cannot be an interface's name (1 to %d bytes)", name, unix.IFNAMSIZ-1)
+		return 0, errors.New(strconv.Quote(name) + " cannot be an interface's name (1 to " + strconv.Itoa(unix.IFNAMSIZ-1) + " bytes)")
 	}
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, req); err != nil {
 		return 0, os.NewSyscallError("look up the interface", err)
@@ -236,8 +233,18 @@ func explain(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%w (%s)", err, advice)
+	return &explained{err, advice}
 }
+
+// explained is an error with advice behind it.
+type explained struct {
+	cause  error
+	advice string
+}
+
+func (e *explained) Error() string { return e.cause.Error() + " (" + e.advice + ")" }
+
+func (e *explained) Unwrap() error { return e.cause }
 
 // interfaces lists the interfaces of this network namespace, which /sys may not
 // show.

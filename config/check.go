@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -29,17 +28,16 @@ func Check(w io.Writer, c *Config, lookPath func(prog string) error) (warnings i
 	}
 	for i, rows := range sections {
 		if i > 0 {
-			d := &c.Doors[i-1]
-			fmt.Fprintf(&b, "\n%s (line %d)\n", plain(d.Name), d.Line)
+			b.WriteString("\n" + place(&c.Doors[i-1]) + "\n")
 		}
 		for _, r := range rows {
-			fmt.Fprintf(&b, "  %-*s  %s\n", width, r[0], r[1])
+			b.WriteString("  " + r[0] + strings.Repeat(" ", width-len(r[0])) + "  " + r[1] + "\n")
 		}
 	}
 
 	a := advisor{c: c, lookPath: lookPath}
 	a.run()
-	fmt.Fprintf(&b, "\n%s, %s\n", plural(len(c.Doors), "door"), plural(len(a.warnings), "warning"))
+	b.WriteString("\n" + plural(len(c.Doors), "door") + ", " + plural(len(a.warnings), "warning") + "\n")
 	for _, e := range a.warnings {
 		b.WriteString(e.Error() + "\n")
 	}

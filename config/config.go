@@ -5,12 +5,13 @@ package config
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"io"
 	"net/netip"
 	"os"
 	"time"
 
+	"sesame/fault"
 	"sesame/matcher"
 )
 
@@ -78,7 +79,7 @@ type OneTime struct {
 func Parse(r io.Reader, name string, readFile func(string) ([]byte, error)) (*Config, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("read configuration %s: %w", name, err)
+		return nil, fault.New("read configuration "+name, err)
 	}
 	if len(data) > maxFile {
 		line := 1 + bytes.Count(data, []byte{'\n'})
@@ -112,7 +113,7 @@ func ReadFile(path string) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("read %s: larger than 16 MiB", path)
+		err = errors.New("read " + path + ": larger than 16 MiB")
 	}
 	return data, err
 }

@@ -2,13 +2,14 @@ package config
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 
+	"sesame/fault"
 	"sesame/matcher"
 )
 
@@ -21,16 +22,17 @@ import (
 // disk before it takes the name: after a full disk or a power cut the file is
 // either as before or whole and marked. An error leaves it as it was.
 func UseOneTime(path string, used []matcher.Port) (next int, seq []matcher.Port, bad []Error, err error) {
+	doing := "mark a sequence of " + path + " as used"
 	data, err := ReadFile(path)
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("mark a sequence of %s as used: %w", path, err)
+		return 0, nil, nil, fault.New(doing, err)
 	}
 	marked, ok := markUsed(data, used)
 	if !ok {
-		return 0, nil, nil, fmt.Errorf("mark a sequence of %s as used: no line holds it any more; reload after editing the file", path)
+		return 0, nil, nil, errors.New(doing + ": no line holds it any more; reload after editing the file")
 	}
 	if err := replaceFile(target(path), marked); err != nil {
-		return 0, nil, nil, fmt.Errorf("mark a sequence of %s as used: %w", path, err)
+		return 0, nil, nil, fault.New(doing, err)
 	}
 	next, seq, bad = ParseOneTime(marked, path)
 	return next, seq, bad, nil
