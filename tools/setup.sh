@@ -15,6 +15,7 @@ has() {
 }
 
 missing=
+promtool= # or a blank and its name
 # want TEST PACKAGE: TEST is a command or, with a slash, a file.
 want() {
 	case $1 in
@@ -44,22 +45,26 @@ test)
 	want buildah buildah
 	want /etc/ssl/certs/ca-certificates.crt ca-certificates
 	want git git
+	want mandoc mandoc
+	want systemd-analyze systemd # to check the units; it is not started
 	# The base image holds busybox alone, so it must be the static one.
 	if ! has busybox || ldd "$(command -v busybox)" >/dev/null 2>&1; then
 		missing="$missing busybox-static"
 	fi
+	has promtool || promtool=' promtool'
 	;;
 *)
 	echo "usage: setup.sh demo|test" >&2
 	exit 2
 	;;
 esac
-[ -n "$missing" ] || exit 0
+[ -n "$missing$promtool" ] || exit 0
 
 mode=$1
 # fail WHY: the demo works without a firewall tool, the tests do not.
 fail() {
-	echo "setup: not installed: ${missing# }: $1" >&2
+	not=$missing$promtool
+	echo "setup: not installed: ${not# }: $1" >&2
 	[ "$mode" = demo ] || exit 1
 	echo "setup: going on without" >&2
 	exit 0
@@ -74,8 +79,15 @@ if [ "$(id -u)" != 0 ]; then
 	root=sudo
 fi
 
-echo "setup: installing$missing"
-# No service comes up by this: Debian ships knockd and ufw switched off.
-$root env DEBIAN_FRONTEND=noninteractive sh -c '
-	apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh $missing ||
+echo "setup: installing$missing$promtool"
+# No service comes up by this: Debian ships knockd and ufw switched off. Prometheus
+# would, so nothing but its promtool is taken.
+$root env DEBIAN_FRONTEND=noninteractive "promtool=$promtool" sh -c '
+	apt-get update -qq || exit 1
+	[ $# = 0 ] || apt-get install -y -qq --no-install-recommends "$@" >/dev/null || exit 1
+	[ -n "$promtool" ] || exit 0
+	dir=$(mktemp -d) && trap "rm -rf $dir" EXIT && cd "$dir" &&
+		apt-get download -qq -o APT::Sandbox::User=root prometheus &&
+		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool &&
+		install -m 755 usr/bin/promtool /usr/local/bin' sh $missing ||
 	fail "apt-get failed, see above"
