@@ -11,7 +11,7 @@ VERSION ?= $(or $(if $(wildcard .git),$(shell git describe --tags --always --dir
 # Time for each fuzz target.
 FUZZTIME ?= 10s
 # Packages with benchmarks.
-BENCH ?= . ./matcher ./afpacket ./config
+BENCH ?= . ./matcher ./afpacket ./config ./exec
 # Packages whose tests run under an emulator that knows no packet sockets.
 PURE ?= ./matcher ./config ./afpacket
 # Extra flags for the test runs; the CI script sets -v to see skipped tests.
@@ -62,6 +62,8 @@ lint: deps ## gofmt, vet, staticcheck
 deps: ## check that the daemon links nothing it must not
 	@bad=$$($(GO) list -deps . | grep -xE 'net|log|log/slog|flag|os/exec|encoding/json|regexp|text/template'); \
 	[ -z "$$bad" ] || { echo "the daemon must not link:" $$bad "('go list -deps .' names the importers with -f)"; exit 1; }
+	@bad=$$($(GO) list -f '{{.ImportPath}}{{range .Imports}} {{.}}{{end}}' $$($(GO) list -deps . | grep -E '^sesame(/|$$)') | grep -wE 'fmt|reflect|bufio' | cut -d' ' -f1); \
+	[ -z "$$bad" ] || { echo "fmt, reflect and bufio cost a tenth of the flash that there is; do without in:" $$bad; exit 1; }
 	@bad=$$($(GO) list -deps -f '{{with .Module}}{{.Path}}{{end}}' . | sort -u | grep -vxE 'sesame|golang.org/x/(net|sys)|'); \
 	[ -z "$$bad" ] || { echo "the daemon must not link modules:" $$bad; exit 1; }
 

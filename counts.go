@@ -8,33 +8,59 @@ import (
 	"sesame/matcher"
 )
 
-// counts remembers what was reported already.
-type counts struct {
-	verdicts [afpacket.Verdicts]uint64 // of Parse, since the last report
-	kernel   afpacket.Counts           // as of the last report
-	matcher  matcher.Stats             // as of the last report
-	next     matcher.Time              // of the next report; Never: no packet came since the last
+// totals are what was counted since the start.
+type totals struct {
+	verdicts [afpacket.Verdicts]uint64 // of Parse
+	kernel   afpacket.Counts
+	evicted  uint64
+	refused  uint64
 }
 
-// report logs what was lost since the last report, if anything was.
-func (d *daemon) report() {
-	d.counts.next = matcher.Never
+// malformed returns how many packets were not looked at.
+func (t *totals) malformed() (n uint64) {
+	for v := afpacket.Knock + 1; v < afpacket.Verdicts; v++ {
+		n += t.verdicts[v]
+	}
+	return n
+}
+
+// counts keeps totals over sockets and matchers that come and go.
+type counts struct {
+	past     totals       // verdicts, and what those that are no more have counted
+	reported totals       // what the last report told of
+	next     matcher.Time // of the next report; Never: no packet came since the last
+}
+
+// totals adds what the present socket and matcher have counted to the past.
+func (d *daemon) totals() totals {
+	t := d.counts.past
 	kernel, err := d.socket.Counts()
 	if err != nil {
 		d.log.warn(err.Error())
 	}
 	stats := d.doors.matcher.Stats()
+	t.kernel.Passed += kernel.Passed
+	t.kernel.Dropped += kernel.Dropped
+	t.evicted += stats.Evicted
+	t.refused += stats.Refused
+	return t
+}
+
+// report logs what was lost since the last report, if anything was.
+func (d *daemon) report() {
+	d.counts.next = matcher.Never
+	t, before := d.totals(), &d.counts.reported
 	type loss struct {
 		n    uint64
 		what string
 	}
 	losses := []loss{
-		{kernel.Dropped - d.counts.kernel.Dropped, "packets dropped by the kernel, because they came faster than they could be read"},
-		{stats.Evicted - d.counts.matcher.Evicted, "attempts at their first stage gave way to newer ones"},
-		{stats.Refused - d.counts.matcher.Refused, "attempts not begun, because the table was full of later stages"},
+		{t.kernel.Dropped - before.kernel.Dropped, "packets dropped by the kernel, because they came faster than they could be read"},
+		{t.evicted - before.evicted, "attempts at their first stage gave way to newer ones"},
+		{t.refused - before.refused, "attempts not begun, because the table was full of later stages"},
 	}
 	for v := afpacket.Knock + 1; v < afpacket.Verdicts; v++ {
-		losses = append(losses, loss{d.counts.verdicts[v], "packets not looked at (" + v.String() + ")"})
+		losses = append(losses, loss{t.verdicts[v] - before.verdicts[v], "packets not looked at (" + v.String() + ")"})
 	}
 	var lost []string
 	for _, l := range losses {
@@ -42,8 +68,7 @@ func (d *daemon) report() {
 			lost = append(lost, strconv.FormatUint(l.n, 10)+" "+l.what)
 		}
 	}
-	d.counts.kernel, d.counts.matcher = kernel, stats
-	clear(d.counts.verdicts[:])
+	d.counts.reported = t
 	if len(lost) > 0 {
 		d.log.print("lost: " + strings.Join(lost, "; "))
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"os"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sesame/afpacket"
 	"sesame/config"
+	"sesame/control"
 	"sesame/exec"
 	"sesame/matcher"
 )
@@ -37,6 +39,8 @@ type daemon struct {
 	socket     *afpacket.Socket
 	addrs      *afpacket.Addresses
 	leases     *exec.Leases
+	control    *control.Server // nil: the socket could not be made
+	started    matcher.Time
 	signals    *signals
 	loop       *loop
 	counts     counts
@@ -73,15 +77,19 @@ func newDaemon(o options) (*daemon, error) {
 	if d.addrs, err = afpacket.WatchAddresses(); err != nil {
 		return nil, err
 	}
-	if d.leases, err = exec.NewLeases(0, d.log.print); err != nil {
-		return nil, err
-	}
 	if d.signals, err = newSignals(); err != nil {
 		return nil, err
 	}
-	d.loop, err = newLoop()
+	if d.loop, err = newLoop(); err != nil {
+		return nil, err
+	}
+	d.started = d.loop.instant.Now
+	if err := d.openLeases(cfg); err != nil {
+		return nil, err
+	}
+	d.openControl(cfg)
 	debug.FreeOSMemory()
-	return d, err
+	return d, nil
 }
 
 // openLog sets the places of the log. The command line's file wins over the
@@ -138,8 +146,11 @@ func (d *daemon) run() int {
 	d.loop.watch(d.signals.fd, func() { d.onSignal() })
 	d.loop.watch(d.socket.FD(), d.onPackets)
 	d.loop.watch(d.addrs.FD(), d.onAddresses)
-	d.loop.watch(d.leases.FD(), d.leases.Output)
-	for d.until == 0 || d.leases.Len() > 0 && d.loop.now < d.until {
+	d.loop.watch(d.leases.FD(), func() { d.leases.Ready(d.loop.instant) })
+	if d.control != nil {
+		d.loop.watch(d.control.FD(), func() { d.control.Ready(d.loop.instant.Now) })
+	}
+	for d.until == 0 || !d.leases.Settled() && d.loop.instant.Now < d.until {
 		if err := d.loop.wait(d.next()); err != nil {
 			d.log.warn(err.Error())
 			d.exit(1)
@@ -159,12 +170,15 @@ func (d *daemon) next() matcher.Time {
 	if len(d.hurry) > 0 {
 		next = min(next, d.hurry[0].at)
 	}
+	if d.control != nil {
+		next = min(next, d.control.Next())
+	}
 	return next
 }
 
 // expire does what has become due.
 func (d *daemon) expire() {
-	now := d.loop.now
+	now := d.loop.instant.Now
 	for {
 		ev, ok := d.doors.matcher.Expire(now)
 		if !ok {
@@ -172,10 +186,13 @@ func (d *daemon) expire() {
 		}
 		d.onEvent(ev)
 	}
-	d.leases.Expire(now)
+	d.leases.Expire(d.loop.instant)
 	if len(d.hurry) > 0 && now >= d.hurry[0].at {
 		d.leases.Interrupt(d.hurry[0].sig)
 		d.hurry = d.hurry[1:]
+	}
+	if d.control != nil {
+		d.control.Expire(now)
 	}
 	if now >= d.counts.next {
 		d.report()
@@ -186,7 +203,7 @@ func (d *daemon) onSignal() {
 	for _, sig := range d.signals.take() {
 		switch sig {
 		case unix.SIGCHLD:
-			d.leases.Reap(d.loop.now)
+			d.leases.Reap(d.loop.instant)
 		case unix.SIGHUP:
 			if d.until == 0 {
 				d.reload()
@@ -197,27 +214,39 @@ func (d *daemon) onSignal() {
 	}
 }
 
-// exit begins to end the daemon: no more knocks, all doors shut. Called again
-// it waits no longer.
+// exit begins to end the daemon: no more knocks, and all doors shut unless the
+// user wants them to stay open. Called again it waits no longer.
 func (d *daemon) exit(status int) {
+	now := d.loop.instant.Now
 	if d.until != 0 {
-		d.until = d.loop.now
+		d.until = now
 		return
 	}
-	d.status = status
-	now := d.loop.now
-	d.until = now.Add(closeTime)
-	d.hurry = []hurry{{now.Add(startTime), unix.SIGTERM}, {now.Add(killTime), unix.SIGKILL}}
+	d.status, d.until = status, now
 	d.log.print("shutting down")
 	d.loop.forget(d.socket.FD())
-	d.leases.CloseAll(now)
+	if d.doors.config.CloseOnExit {
+		d.until = now.Add(closeTime)
+		d.hurry = []hurry{{now.Add(startTime), unix.SIGTERM}, {now.Add(killTime), unix.SIGKILL}}
+		d.leases.CloseAll(d.loop.instant)
+	}
 }
 
 // finish leaves nothing behind that it does not report.
 func (d *daemon) finish() int {
 	d.report()
-	for _, command := range d.leases.Left() {
-		d.log.warn("a door was left open, shut it with: " + command)
+	left := d.leases.Left()
+	if n := len(left); n > 0 && d.leases.StateFile != "" {
+		d.log.warn(strconv.Itoa(n) + " doors are still open; the next start shuts them, as " + d.leases.StateFile + " says")
+	}
+	if d.doors.config.CloseOnExit {
+		for _, command := range left {
+			d.log.warn("a door was left open, shut it with: " + command)
+		}
+	}
+	d.leases.Close()
+	if d.control != nil {
+		d.control.Close()
 	}
 	if d.ready != 0 {
 		os.Remove(d.ownPidfile)

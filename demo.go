@@ -25,15 +25,15 @@ const (
 	demoTime = 5 * time.Second
 )
 
-// demo shows a door open and shut. It runs in network and, without root, user
-// namespaces of its own, so that it needs nothing and leaves nothing behind.
+// demo shows a door open and shut. It runs in network, mount and, without root,
+// user namespaces of its own, so that it needs nothing and leaves nothing behind.
 func demo() int {
 	if user := os.Getenv(demoEnv); user != "" {
 		return demoInside(user == "0")
 	}
 	// Pdeathsig is sent when the thread that forked ends.
 	runtime.LockOSThread()
-	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	if os.Geteuid() != 0 {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
@@ -92,6 +92,7 @@ func demoInside(root bool) int {
 		}
 		return fail(fault.New("bring lo up", err))
 	}
+	ownFiles()
 	d := &demoRun{firewall: findFirewall()}
 	if err := d.run(); err != nil {
 		if d.pid != 0 {

@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 const usageText = `usage: sesame [options]             hear knocks and open doors
        sesame check [-c <file>]     read the configuration and say what it means
+       sesame status [--json | --prometheus]   show open doors and counters
+       sesame open <door> <address>            open a door by hand
+       sesame close [<door> [<address>]]       shut open doors now
        sesame demo                  show a door open and shut, without root
 options:
   -i, --interface <int>  network interface to listen on (default "eth0")
@@ -22,6 +24,8 @@ options:
   -4, --only-ip-v4       do not track ipv6
   -V, --version          display version
   -h, --help             this help
+status, open and close are for the daemons started with the same -c and -i, or
+all that run where these are not given; the exit status is 3 where none runs.
 `
 
 // options are what the command line says.
@@ -29,6 +33,8 @@ type options struct {
 	iface, config, pidfile, logfile string // "": not given
 	daemon, debug, lookup, verbose  bool
 	only4, version, help            bool
+	json, prometheus                bool // of sesame status
+	words                           []string
 
 	dir   string // the working directory at the start
 	ready int    // descriptor on which a detached process says that it has started; 0: not detached
@@ -55,12 +61,15 @@ func (o *options) flags() []flag {
 		{'4', "only-ip-v4", &o.only4, nil},
 		{'V', "version", &o.version, nil},
 		{'h', "help", &o.help, nil},
+		{0, "json", &o.json, nil},
+		{0, "prometheus", &o.prometheus, nil},
 		{'s', "", new(bool), nil}, // knockd's forks: save memory
 	}
 }
 
 // parseFlags reads options as getopt_long(3) does: short ones together
-// (-vD), values in the same word or the next (-iwan, -i wan, --config=F).
+// (-vD), values in the same word or the next (-iwan, -i wan, --config=F). What
+// is no option is one of words, wherever it stands.
 func parseFlags(args []string) (_ options, err error) {
 	var o options
 	flags := o.flags()
@@ -73,7 +82,7 @@ func parseFlags(args []string) (_ options, err error) {
 		case len(word) > 1 && word[0] == '-' && !ok:
 			args, err = parseShort(flags, word[1:], args)
 		default:
-			err = errors.New("unexpected argument " + strconv.Quote(word))
+			o.words = append(o.words, word)
 		}
 	}
 	return o, err

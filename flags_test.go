@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -29,9 +30,8 @@ func TestParseFlags(t *testing.T) {
 		{"-vx", options{}, "unknown option -x"},
 		{"--conf /c", options{}, "unknown option --conf"},
 		{"--=x", options{}, "unknown option --"},
-		{"-v wan", options{}, `unexpected argument "wan"`},
-		{"--", options{}, `unexpected argument "--"`},
-		{"-", options{}, `unexpected argument "-"`},
+		{"--json --prometheus", options{json: true, prometheus: true}, ""},
+		{"ssh -v 192.0.2.7 -", options{verbose: true, words: []string{"ssh", "192.0.2.7", "-"}}, ""},
 	} {
 		got, err := parseFlags(strings.Fields(tt.args))
 		switch {
@@ -41,7 +41,7 @@ func TestParseFlags(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%q: %v", tt.args, err)
-		case got != tt.want:
+		case !reflect.DeepEqual(got, tt.want):
 			t.Errorf("%q: %+v", tt.args, got)
 		}
 	}
@@ -50,8 +50,27 @@ func TestParseFlags(t *testing.T) {
 // TestUsage checks that the help names every option.
 func TestUsage(t *testing.T) {
 	for _, f := range new(options).flags() {
+		if f.short == 0 {
+			if !strings.Contains(usageText, "--"+f.long) {
+				t.Errorf("the help does not name --%s", f.long)
+			}
+			continue
+		}
 		if f.long != "" && !strings.Contains(usageText, "  -"+string(f.short)+", --"+f.long) {
 			t.Errorf("the help does not name -%c, --%s", f.short, f.long)
+		}
+	}
+}
+
+// TestMisused checks that a wrong command line is an error before anything is
+// done.
+func TestMisused(t *testing.T) {
+	for _, args := range []string{
+		"frob", "wan0 -i", "-v wan", "--", "-", "check x", "status x", "open", "open ssh", "open ssh 192.0.2.7 x",
+		"close a 192.0.2.7 b", "--json", "check --prometheus", "status --json --prometheus", "status --frob", "demo x",
+	} {
+		if status := run(strings.Fields(args)); status != 1 {
+			t.Errorf("%q: exit status %d, want 1", args, status)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type logger struct {
 	syslog   *syslog
 	lost     int   // lines that could not be written
 	lostWhy  error // the first of them
+	lostAll  uint64
 	now      func() time.Time
 	standard *os.File
 }
@@ -127,6 +128,7 @@ func (l *logger) write(f *os.File, prefix, line string) {
 			l.lostWhy = err
 		}
 		l.lost++
+		l.lostAll++
 	}
 }
 

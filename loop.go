@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sesame/exec"
 	"sesame/matcher"
 )
 
@@ -14,7 +15,7 @@ type loop struct {
 	epoll    int
 	timer    int // timerfd on the clock of now
 	armed    matcher.Time
-	now      matcher.Time // when the last wait ended
+	instant  exec.Instant // when the last wait ended
 	handlers map[int32]func()
 	ready    []unix.EpollEvent
 	failed   error // of a watch, for wait to return
@@ -32,7 +33,7 @@ func newLoop() (*loop, error) {
 		return nil, os.NewSyscallError("timerfd_create", err)
 	}
 	l := &loop{epoll: epoll, timer: timer, armed: matcher.Never, handlers: map[int32]func(){}}
-	l.now, err = clock()
+	l.instant, err = clock()
 	if err != nil {
 		return nil, err
 	}
@@ -44,12 +45,13 @@ func newLoop() (*loop, error) {
 	return l, nil
 }
 
-func clock() (matcher.Time, error) {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return 0, os.NewSyscallError("clock_gettime", err)
+func clock() (exec.Instant, error) {
+	var boot, wall unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)
+	if err == nil {
+		err = unix.ClockGettime(unix.CLOCK_REALTIME, &wall)
 	}
-	return matcher.Time(ts.Nano()), nil
+	return exec.Instant{Now: matcher.Time(boot.Nano()), Wall: wall.Nano()}, os.NewSyscallError("clock_gettime", err)
 }
 
 // watch calls f in dispatch whenever fd can be read. If it cannot be watched,
@@ -89,7 +91,7 @@ func (l *loop) wait(next matcher.Time) error {
 		return os.NewSyscallError("epoll_wait", err)
 	}
 	l.ready = l.ready[:max(n, 0)]
-	l.now, err = clock()
+	l.instant, err = clock()
 	return err
 }
 

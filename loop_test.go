@@ -23,17 +23,17 @@ func testLoop(t *testing.T) *loop {
 // that a nearer deadline wins over one armed before.
 func TestLoopDeadline(t *testing.T) {
 	l := testLoop(t)
-	far := l.now.Add(time.Hour)
+	far := l.instant.Now.Add(time.Hour)
 	for range 3 {
-		next := l.now.Add(5 * time.Millisecond)
-		for l.now < next {
+		next := l.instant.Now.Add(5 * time.Millisecond)
+		for l.instant.Now < next {
 			if err := l.wait(min(next, far)); err != nil {
 				t.Fatal(err)
 			}
 			l.dispatch()
 		}
 	}
-	if l.now > far {
+	if l.instant.Now > far {
 		t.Error("the nearer deadline was forgotten")
 	}
 }
@@ -51,7 +51,7 @@ func TestLoopRearms(t *testing.T) {
 	for _, tt := range []struct{ next, armed time.Duration }{
 		{3 * time.Hour, 3 * time.Hour}, {time.Hour, time.Hour}, {2 * time.Hour, time.Hour},
 	} {
-		start := l.now
+		start := l.instant.Now
 		if err := l.wait(start.Add(tt.next)); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestLoopWatch(t *testing.T) {
 	})
 	for range 2 {
 		unix.Write(pipe[1], []byte{1})
-		if err := l.wait(l.now.Add(time.Millisecond)); err != nil {
+		if err := l.wait(l.instant.Now.Add(time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}
 		l.dispatch()

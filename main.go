@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -30,34 +31,56 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
+// subcommand is what the program does besides being the daemon.
+type subcommand struct {
+	name        string
+	least, most int // words after it
+	run         func(options) int
+}
+
+var subcommands = [...]subcommand{
+	{"check", 0, 0, check},
+	{"status", 0, 0, showStatus},
+	{"open", 2, 2, openDoor},
+	{"close", 0, 2, closeDoors},
+	{"demo", 0, 0, func(options) int { return demo() }},
+}
+
 // run is the whole program; its result is the exit status.
 func run(args []string) int {
-	command := ""
+	c := subcommand{run: serve}
 	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
-		command, args = args[0], args[1:]
+		i := slices.IndexFunc(subcommands[:], func(c subcommand) bool { return c.name == args[0] })
+		if i < 0 {
+			return misused("unknown command " + strconv.Quote(args[0]))
+		}
+		c, args = subcommands[i], args[1:]
 	}
 	o, err := parseFlags(args)
-	if err != nil {
-		os.Stderr.WriteString("sesame: " + err.Error() + "\n" + usageText)
-		return 1
-	}
 	switch {
+	case err != nil:
+		return misused(err.Error())
 	case o.help:
 		os.Stdout.WriteString(usageText)
 		return 0
 	case o.version:
 		os.Stdout.WriteString("sesame " + version + " (reads the configuration of knockd 0.8)\n")
 		return 0
+	case len(o.words) > c.most:
+		return misused("unexpected argument " + strconv.Quote(o.words[c.most]))
+	case len(o.words) < c.least:
+		return misused(c.name + " needs a door and an address")
+	case (o.json || o.prometheus) && c.name != "status":
+		return misused("--json and --prometheus are options of sesame status")
+	case o.json && o.prometheus:
+		return misused("--json and --prometheus exclude each other")
 	}
-	switch command {
-	case "":
-		return serve(o)
-	case "check":
-		return check(o)
-	case "demo":
-		return demo()
-	}
-	os.Stderr.WriteString("sesame: unknown command " + strconv.Quote(command) + "\n" + usageText)
+	return c.run(o)
+}
+
+// misused reports a wrong command line.
+func misused(reason string) int {
+	os.Stderr.WriteString("sesame: " + reason + "\n" + usageText)
 	return 1
 }
 
@@ -66,11 +89,9 @@ func serve(o options) int {
 	if o.config == "" {
 		o.config = defaultConfig
 	}
-	var err error
-	if o.dir, err = unix.Getwd(); err != nil {
-		return fail(fault.New("find the working directory", err))
+	if err := o.settle(); err != nil {
+		return fail(err)
 	}
-	o.config, o.logfile, o.pidfile = o.absolute(o.config), o.absolute(o.logfile), o.absolute(o.pidfile)
 	if o.ready = takeReady(); o.daemon && o.ready == 0 {
 		return detach()
 	}
@@ -84,6 +105,16 @@ func serve(o options) int {
 		}
 	}
 	return d.run()
+}
+
+// settle makes the paths of the command line independent of the directory it
+// was given in.
+func (o *options) settle() (err error) {
+	if o.dir, err = unix.Getwd(); err != nil {
+		return fault.New("find the working directory", err)
+	}
+	o.config, o.logfile, o.pidfile = o.absolute(o.config), o.absolute(o.logfile), o.absolute(o.pidfile)
+	return nil
 }
 
 // absolute makes a path independent of the working directory, which a daemon

@@ -15,7 +15,7 @@ import (
 const batches = 16
 
 func (d *daemon) onPackets() {
-	now := d.loop.now
+	now := d.loop.instant.Now
 	var p matcher.Packet
 	for range batches {
 		n, err := d.socket.Read()
@@ -25,7 +25,7 @@ func (d *daemon) onPackets() {
 		}
 		for i := range n {
 			verdict := afpacket.Parse(d.socket.Packet(i), &p)
-			d.counts.verdicts[verdict]++
+			d.counts.past.verdicts[verdict]++
 			if verdict == afpacket.Knock {
 				p.Local = d.addrs.Has(p.Dst)
 				d.onPacket(now, &p)
@@ -72,7 +72,7 @@ func (d *daemon) onEvent(ev matcher.Event) {
 		d.log.print(who + ": not opened: it opened less than " + strconv.FormatInt(cooldown, 10) + " s ago")
 	case matcher.Open:
 		d.log.print(who + ": OPEN SESAME")
-		d.leases.Open(d.loop.now, &d.doors.exec[ev.Door], ev.Src)
+		d.leases.Open(d.loop.instant, &d.doors.exec[ev.Door], ev.Src)
 		if d.doors.config.Doors[ev.Door].OneTime != nil {
 			d.doors.nextSequence(ev.Door, d.log.warn)
 			d.refilter()

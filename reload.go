@@ -43,20 +43,26 @@ func (d *daemon) tryReload() error {
 		if err != nil {
 			return err
 		}
-		d.report()
+		d.counts.past.kernel = d.totals().kernel
 		d.loop.forget(d.socket.FD())
 		d.socket.Close()
-		d.socket, d.counts.kernel = socket, afpacket.Counts{}
+		d.socket = socket
 		d.loop.watch(d.socket.FD(), d.onPackets)
 		defer func() { d.log.print("listening on " + name) }()
 	} else if err := d.socket.SetFilter(fresh.interest(d.only4)); err != nil {
 		return fault.New("listen on "+name, err)
 	}
-	d.counts.matcher = fresh.matcher.Stats()
+	t := d.totals()
+	d.counts.past.evicted, d.counts.past.refused = t.evicted, t.refused
+	old := d.doors.config
 	d.doors, d.down = fresh, false
+	d.leases.SetLimits(d.loop.instant, limits(cfg))
 	if err := d.openLog(cfg); err != nil {
 		d.log.warn(err.Error())
 	}
 	d.warnings(cfg)
+	if cfg.MaxOpen != old.MaxOpen || cfg.StateFile != old.StateFile || cfg.ForgetAfterReboot != old.ForgetAfterReboot {
+		d.log.warn("max_open, StateFile and after_reboot take effect at the next start")
+	}
 	return nil
 }

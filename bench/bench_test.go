@@ -35,7 +35,20 @@ import (
 
 func TestMain(m *testing.M) {
 	netns.Main()
-	os.Exit(m.Run())
+	os.Exit(runAll(m))
+}
+
+func runAll(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sesame-bench")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = netns.OwnFiles(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // ports is the sequence; its last port is the one that floor.c hears.

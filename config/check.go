@@ -73,11 +73,36 @@ func optionRows(c *Config) [][2]string {
 	if logs == nil {
 		logs = append(logs, "standard error (default)")
 	}
-	return [][2]string{
+	rows := [][2]string{
 		{"interface", orDefault(c.Interface, DefaultInterface)},
 		{"log", strings.Join(logs, " and ")},
 		{"pidfile", orDefault(c.PidFile, DefaultPidFile)},
+		{"statefile", orDefault(c.StateFile, "in /var/lib/sesame")},
 	}
+	return append(rows, leaseRows(c)...)
+}
+
+// leaseRows shows what is set otherwise than by default.
+func leaseRows(c *Config) (rows [][2]string) {
+	set := func(other bool, key, value string) {
+		if other {
+			rows = append(rows, [2]string{key, value})
+		}
+	}
+	set(c.MaxOpen != DefaultMaxOpen, "max_open", plural(c.MaxOpen, "door"))
+	set(c.MaxCommands != DefaultMaxCommands, "max_commands", strconv.Itoa(c.MaxCommands)+" at once")
+	set(c.StopTimeout != DefaultStopTimeout || c.StartTimeout != 0, "command_timeout", orNone(c.StopTimeout))
+	set(c.StopRetries != DefaultStopRetries, "stop_retries", strconv.Itoa(c.StopRetries))
+	set(c.ForgetAfterReboot, "after_reboot", "forget: stop commands of doors open before it do not run")
+	set(!c.CloseOnExit, "close_on_exit", "no: doors stay open until the next start, or the end of their time after it")
+	return rows
+}
+
+func orNone(d time.Duration) string {
+	if d == 0 {
+		return "none"
+	}
+	return seconds(d)
 }
 
 // doorRows shows a door under the file's own key names. IPv6 commands are

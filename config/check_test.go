@@ -47,6 +47,7 @@ func TestCheckGolden(t *testing.T) {
 `, 3, `  interface      eth0 (default)
   log            syslog
   pidfile        /var/run/knockd.pid (default)
+  statefile      in /var/lib/sesame (default)
 
 openSSH (line 4)
   sequence       7000/tcp 8000/tcp 9000/tcp
@@ -96,6 +97,7 @@ command_6 = true
 `, 0, `  interface           wan
   log                 /var/log/knockd.log and syslog
   pidfile             /run/x
+  statefile           in /var/lib/sesame (default)
 
 mail door (line 6)
   one_time_sequences  /seq, line 2 in force
@@ -122,6 +124,7 @@ game (line 17)
 		{"what a terminal must not be sent", "[a\x1b[2J]\nsequence = 1\ncommand = echo \x1b[2J\n", 0, `  interface      eth0 (default)
   log            standard error (default)
   pidfile        /var/run/knockd.pid (default)
+  statefile      in /var/lib/sesame (default)
 
 "a\x1b[2J" (line 1)
   sequence       1/tcp

@@ -20,6 +20,12 @@ const (
 	DefaultInterface = "eth0"
 	DefaultPidFile   = "/var/run/knockd.pid"
 
+	// What knockd has nothing like.
+	DefaultMaxOpen     = 4096
+	DefaultMaxCommands = 16
+	DefaultStopTimeout = 60 * time.Second
+	DefaultStopRetries = 10
+
 	defaultSeqTimeout = 25 * time.Second // SEQ_TIMEOUT in knockd's source
 	defaultCmdTimeout = 10 * time.Second // CMD_TIMEOUT in knockd's source
 )
@@ -28,6 +34,12 @@ const (
 	// maxFile bounds memory when a file that is no configuration is named by
 	// mistake. 65,535 doors of 250 bytes fit.
 	maxFile = 16 << 20
+	// maxMaxOpen bounds the memory of leases, which are about 200 bytes each.
+	maxMaxOpen = 1_000_000
+	// maxMaxCommands is the number of processes that a mistake may start.
+	maxMaxCommands = 1024
+	// maxStopRetries is about half a day of trying.
+	maxStopRetries = 1000
 	// maxDoors lets a door's index fit in 16 bits beside a value for "none".
 	maxDoors = 65535
 )
@@ -37,8 +49,18 @@ const (
 type Config struct {
 	Interface, LogFile, PidFile string
 	UseSyslog                   bool
-	Doors                       []Door  // in file order, at least one
-	Warnings                    []Error // what was accepted and is probably not meant
+
+	StateFile         string        // "": one for each configuration and interface
+	MaxOpen           int           // doors open at once, for all addresses together
+	MaxCommands       int           // commands that run at once
+	StartTimeout      time.Duration // of start commands, whole seconds; 0: none
+	StopTimeout       time.Duration // of stop commands, whole seconds; 0: none
+	StopRetries       int           // of a stop command that fails
+	ForgetAfterReboot bool          // doors open before a reboot, instead of shutting them
+	CloseOnExit       bool          // shut all doors at a clean exit
+
+	Doors    []Door  // in file order, at least one
+	Warnings []Error // what was accepted and is probably not meant
 
 	name string // what errors call the file
 }
@@ -88,13 +110,20 @@ func Parse(r io.Reader, name string, readFile func(string) ([]byte, error)) (*Co
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, Errors{{File: name, Line: 1, Reason: "the file is UTF-16; save it as UTF-8"}}
 	}
-	p := parser{cfg: &Config{name: name}, readFile: readFile}
+	p := parser{cfg: newConfig(name), readFile: readFile}
 	p.parse(string(cutBOM(data)))
 	if errs := p.errs.sorted(); len(errs) > 0 {
 		return nil, errs
 	}
 	p.cfg.Warnings = p.warns.all()
 	return p.cfg, nil
+}
+
+func newConfig(name string) *Config {
+	return &Config{
+		name: name, MaxOpen: DefaultMaxOpen, MaxCommands: DefaultMaxCommands,
+		StopTimeout: DefaultStopTimeout, StopRetries: DefaultStopRetries, CloseOnExit: true,
+	}
 }
 
 // cutBOM removes the byte order mark that Windows editors put at the start of

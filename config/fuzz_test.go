@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func FuzzConfig(f *testing.F) {
 		"[a]\none_time_sequences = /seq\nstart_command_6 =\nstop_command = (a; b) || \"$(c)\" `d` %IP%\n",
 		"[a]\none_time_sequences = /seq-bad\nsequence = 1\nsequence = 2\nseq_timeout = 0\n",
 		"[a\nsequence\x00 = 1\n[]\n[options] # x\nx\n=\ntarget = ::1\ncooldown = 2147483647",
+		"[options]\nStateFile = x\nmax_open = 7\nmax_commands=2\ncommand_timeout=0\nstop_retries=0\nafter_reboot=forget\nclose_on_exit=no\n[a]\nsequence=1",
 		"[a]\nsequence=1\ncommand=X=1 if case 'a' in \\\n",
 	} {
 		f.Add([]byte(seed))
@@ -130,13 +132,25 @@ func written(c *Config) string {
 	var b strings.Builder
 	set := func(key, value string) { b.WriteString(key + " = " + value + "\n") }
 	b.WriteString("[options]\n")
-	for _, o := range [][2]string{{"interface", c.Interface}, {"logfile", c.LogFile}, {"pidfile", c.PidFile}} {
+	for _, o := range [][2]string{{"interface", c.Interface}, {"logfile", c.LogFile}, {"pidfile", c.PidFile}, {"statefile", c.StateFile}} {
 		if o[1] != "" {
 			set(o[0], o[1])
 		}
 	}
 	if c.UseSyslog {
 		b.WriteString("UseSyslog\n")
+	}
+	set("max_open", strconv.Itoa(c.MaxOpen))
+	set("max_commands", strconv.Itoa(c.MaxCommands))
+	set("stop_retries", strconv.Itoa(c.StopRetries))
+	if c.StartTimeout == c.StopTimeout { // else the key is not there
+		set("command_timeout", strings.TrimSuffix(seconds(c.StopTimeout), " s"))
+	}
+	if c.ForgetAfterReboot {
+		set("after_reboot", "forget")
+	}
+	if !c.CloseOnExit {
+		set("close_on_exit", "no")
 	}
 	for _, d := range c.Doors {
 		b.WriteString("[" + d.Name + "]\n")

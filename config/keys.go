@@ -10,6 +10,13 @@ const (
 	keyLogFile
 	keyPidFile
 	keyUseSyslog
+	keyStateFile
+	keyMaxOpen
+	keyMaxCommands
+	keyCommandTimeout
+	keyStopRetries
+	keyAfterReboot
+	keyCloseOnExit
 	keySequence // the first key of a door; those before it belong to [options]
 	keyOneTime
 	keySeqTimeout
@@ -51,6 +58,13 @@ var keyNames = [...]struct {
 	{"logfile", keyLogFile},
 	{"pidfile", keyPidFile},
 	{"usesyslog", keyUseSyslog},
+	{"statefile", keyStateFile},
+	{"max_open", keyMaxOpen},
+	{"max_commands", keyMaxCommands},
+	{"command_timeout", keyCommandTimeout},
+	{"stop_retries", keyStopRetries},
+	{"after_reboot", keyAfterReboot},
+	{"close_on_exit", keyCloseOnExit},
 }
 
 // lookup finds a key in any case. name is its lower-case spelling.

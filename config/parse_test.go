@@ -58,6 +58,7 @@ func TestParse(t *testing.T) {
 	}
 	want := &Config{
 		Interface: "wan0", LogFile: "/var/log/knockd.log", PidFile: "/run/k.pid", UseSyslog: true, name: "f",
+		MaxOpen: 4096, MaxCommands: 16, StopTimeout: time.Minute, StopRetries: 10, CloseOnExit: true,
 		Doors: []Door{{
 			Name: "ssh", Line: 6,
 			Sequence:   []matcher.Port{{Number: 7000, Proto: matcher.TCP}, {Number: 9000, Proto: matcher.UDP}, {Number: 8000, Proto: matcher.TCP}},
@@ -72,6 +73,32 @@ func TestParse(t *testing.T) {
 			SeqTimeout: 25 * time.Second, CmdTimeout: 10 * time.Second,
 			Start: "a", Stop: "b", Start6: "", Stop6: "d",
 		}},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+}
+
+// TestLeaseOptions reads what the daemon has and knockd has not.
+func TestLeaseOptions(t *testing.T) {
+	c, err := parseText(`[options]
+	StateFile = /run/doors
+	max_open = 2 # doors
+	max_commands = 1
+	command_timeout = 30
+	stop_retries = 0
+	after_reboot = FORGET
+	close_on_exit = no
+[a]
+	sequence = 1
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Doors = nil
+	want := &Config{
+		name: "f", StateFile: "/run/doors", MaxOpen: 2, MaxCommands: 1,
+		StartTimeout: 30 * time.Second, StopTimeout: 30 * time.Second, ForgetAfterReboot: true,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)

@@ -13,6 +13,28 @@ const (
 	noPort  = "a port is missing beside a comma; give a number from 1 to 65535, or remove the comma"
 )
 
+// Settings of [options] that are wrong by themselves, on line 2.
+func TestRefusedOptions(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"max_open = 0", `max_open: "0" is not a number from 1 to 1000000`},
+		{"max_open = 1000001", `max_open: "1000001" is not a number from 1 to 1000000`},
+		{"max_open = many", `max_open: "many" is not a number from 1 to 1000000`},
+		{"max_commands = 0", `max_commands: "0" is not a number from 1 to 1024`},
+		{"max_commands = -1", `max_commands: "-1" is not a number from 1 to 1024`},
+		{"stop_retries = 1001", `stop_retries: "1001" is not a number from 0 to 1000`},
+		{"command_timeout = 1m", `command_timeout: "1m"` + notTime},
+		{"after_reboot = close", `after_reboot: "close" is neither run nor forget`},
+		{"close_on_exit = maybe", `close_on_exit: "maybe" is neither yes nor no; allowed are yes, true, on, 1 and no, false, off, 0`},
+		{"StateFile =", `statefile: there is no value after "="; give one, or remove the line`},
+		{"max_opn = 4", `max_opn: unknown key; did you mean "max_open"?`},
+	} {
+		_, err := parseText("[options]\n" + tt.line + "\n[a]\nsequence = 1\n")
+		if want := "f:2: " + tt.want; err == nil || err.Error() != want {
+			t.Errorf("%s\ngot  %v\nwant %s", tt.line, err, want)
+		}
+	}
+}
+
 // Settings that are wrong by themselves, on line 3 of a door with a sequence,
 // or on line 2 of one without where the setting is the sequence.
 func TestRefusedSettings(t *testing.T) {

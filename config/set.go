@@ -20,14 +20,12 @@ func (p *parser) set(k key, name, value string) {
 }
 
 func (c *Config) set(k key, value string, first bool) (reason string) {
-	if k == keyUseSyslog {
-		c.UseSyslog, reason = parseBool(value)
-		return reason
-	}
-	if value == "" {
+	if value == "" && k != keyUseSyslog {
 		return noValue
 	}
 	switch k {
+	case keyUseSyslog:
+		c.UseSyslog, reason = parseBool(value)
 	case keyInterface:
 		if first { // knockd keeps it: to it, the second one comes after an -i
 			c.Interface = value
@@ -36,8 +34,23 @@ func (c *Config) set(k key, value string, first bool) (reason string) {
 		c.LogFile = value
 	case keyPidFile:
 		c.PidFile = value
+	case keyStateFile:
+		c.StateFile = value
+	case keyMaxOpen:
+		c.MaxOpen, reason = parseCount(value, 1, maxMaxOpen)
+	case keyMaxCommands:
+		c.MaxCommands, reason = parseCount(value, 1, maxMaxCommands)
+	case keyCommandTimeout:
+		c.StartTimeout, reason = parseSeconds(value)
+		c.StopTimeout = c.StartTimeout
+	case keyStopRetries:
+		c.StopRetries, reason = parseCount(value, 0, maxStopRetries)
+	case keyAfterReboot:
+		c.ForgetAfterReboot, reason = parseAfterReboot(value)
+	case keyCloseOnExit:
+		c.CloseOnExit, reason = parseBool(value)
 	}
-	return ""
+	return reason
 }
 
 func (p *parser) setDoor(k key, name, value string) (reason string) {

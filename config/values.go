@@ -35,6 +35,26 @@ func parseSeconds(value string) (d time.Duration, reason string) {
 	return time.Duration(n) * time.Second, ""
 }
 
+// parseCount reads a whole number from least to most.
+func parseCount(value string, least, most int) (n int, reason string) {
+	value = cutComment(value)
+	n64, err := strconv.ParseUint(value, 10, 31)
+	if n = int(n64); err != nil || n < least || n > most {
+		return 0, quote(value) + " is not a number from " + strconv.Itoa(least) + " to " + strconv.Itoa(most)
+	}
+	return n, ""
+}
+
+func parseAfterReboot(value string) (forget bool, reason string) {
+	switch value = cutComment(value); strings.ToLower(value) {
+	case "run":
+		return false, ""
+	case "forget":
+		return true, ""
+	}
+	return false, quote(value) + " is neither run nor forget"
+}
+
 func parseBool(value string) (yes bool, reason string) {
 	switch strings.ToLower(value) {
 	case "yes", "true", "1", "on":

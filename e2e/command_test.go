@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -16,6 +15,37 @@ func (l *lab) fifo(name string) string {
 		l.t.Fatal(err)
 	}
 	return path
+}
+
+// gate holds commands that read from it until it is opened.
+type gate struct {
+	l    *lab
+	path string
+	file *os.File // keeps readers waiting, not for a writer but for a line
+}
+
+func (l *lab) gate(name string) *gate {
+	l.t.Helper()
+	g := &gate{l: l, path: l.fifo(name)}
+	var err error
+	if g.file, err = os.OpenFile(g.path, os.O_RDWR, 0); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(g.open) // so that no command outlives the test
+	return g
+}
+
+// open lets all go on that wait, and all that come.
+func (g *gate) open() {
+	g.l.t.Helper()
+	if g.file == nil {
+		return
+	}
+	if err := os.Rename(g.l.file(filepath.Base(g.path)+".open", ""), g.path); err != nil {
+		g.l.t.Error(err)
+	}
+	g.file.Close()
+	g.file = nil
 }
 
 func TestFailingCommandIsLogged(t *testing.T) {
@@ -64,16 +94,16 @@ func TestHungCommandHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	sesameOnly(t, "it waits for a command without stop_command")
 	l := newLab(t)
-	gate := l.fifo("gate")
+	gate := l.gate("gate")
 	d := l.start(`
 [hung]
 	sequence = 7000,8000,9000
 	tcpflags = syn
-	command = read line < ` + gate + `; echo let go with $line
+	command = read line < ` + gate.path + `; echo let go
 [hung with stop]
 	sequence = 7100,8100,9100
 	tcpflags = syn
-	start_command = read line < ` + gate + `
+	start_command = read line < ` + gate.path + `
 	cmd_timeout = 1
 	stop_command = echo too early
 [swift]
@@ -94,15 +124,8 @@ func TestHungCommandHoldsNobodyUp(t *testing.T) {
 		t.Error("the hung command went on before it could")
 	}
 	d.want("too early", 0)
-	w, err := os.OpenFile(gate, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	if _, err := w.WriteString(strings.Repeat("joy\n", 2)); err != nil {
-		t.Fatal(err)
-	}
-	d.hear("let go with joy")
+	gate.open()
+	d.hear("let go")
 	d.hear("too early")
 }
 

@@ -47,7 +47,9 @@ func newLab(t *testing.T) *lab {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	l := &lab{t: t, gw: gw, cl: cl, dir: dir}
 	t.Cleanup(func() {
+		l.wantNoStrays()
 		if err := cl.Close(); err != nil {
 			t.Error(err)
 		}
@@ -58,7 +60,7 @@ func newLab(t *testing.T) *lab {
 			t.Error(err)
 		}
 	})
-	return &lab{t: t, gw: gw, cl: cl, dir: dir}
+	return l
 }
 
 // run runs a command on the gateway and returns what it printed.
@@ -154,6 +156,12 @@ func (l *lab) stop(p *process) {
 		}
 		p.exit()
 	}
+}
+
+// wantNoStrays fails the test for processes that are left when all daemons
+// have been ended.
+func (l *lab) wantNoStrays() {
+	l.t.Helper()
 	if testsKnockd() {
 		return // it leaves a process for each open door
 	}
@@ -165,7 +173,7 @@ func (l *lab) stop(p *process) {
 		}
 	}
 	for _, line := range left {
-		l.t.Errorf("the daemon left a process: %s", line)
+		l.t.Errorf("a process is left: %s", line)
 	}
 }
 

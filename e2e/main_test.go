@@ -61,6 +61,10 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if err := netns.OwnFiles(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	sesame.path = filepath.Join(dir, "sesame")
 	build := exec.Command("go", "build", "-gcflags=std=-l", "-o", sesame.path, "sesame") // as packaging/cross.sh
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

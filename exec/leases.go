@@ -7,25 +7,40 @@
 // stop of one lease never overlap; commands of different leases do not wait
 // for each other, up to a number that run at once. No goroutine and no process
 // waits for a lease to end: it is an entry in a table and a timer in a wheel.
+//
+// A lease is in the state file before its start command runs, and until its
+// stop command has succeeded: a daemon that is started after a crash, or a
+// reboot, shuts what the one before it has left open. The record is written
+// before the start command is, which outlives the process; that the disk has it
+// too, which outlives the power, is seen to while the command runs. A lease
+// that cannot be recorded is not opened.
 package exec
 
 import (
-	"fmt"
-	"net/netip"
-	"strings"
+	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"sesame/fault"
 	"sesame/matcher"
 )
 
-// DefaultLeases is how many doors can be open at once.
-const DefaultLeases = 4096
+const (
+	// DefaultOpen is how many doors can be open at once.
+	DefaultOpen = 4096
 
-// retryPause is how long to wait when a stop command could not be started at
-// all (no process, no memory).
-const retryPause = time.Second
+	// DefaultCommands is how many commands run at once.
+	DefaultCommands = 16
+
+	// DefaultStopTimeout is how long a stop command may take.
+	DefaultStopTimeout = 60 * time.Second
+
+	// DefaultStopRetries is how often a stop command that fails is run again.
+	DefaultStopRetries = 10
+
+	// maxRetryPause is the longest pause before a stop command is run again; the
+	// first is a second, and each is twice the one before.
+	maxRetryPause = time.Minute
+)
 
 // Door is what a door's opening runs. An empty command runs nothing; without a
 // start command the stop command is not run either.
@@ -36,239 +51,234 @@ type Door struct {
 	Lease         time.Duration // from the end of the start command to the stop command
 }
 
+// commands returns those for the family of an address.
+func (d *Door) commands(src matcher.Addr) Commands {
+	if src.Is4() {
+		return Commands{d.Name, d.Start, d.Stop}
+	}
+	return Commands{d.Name, d.Start6, d.Stop6}
+}
+
+// Instant is one moment on both clocks. Leases run on the one that counts from
+// boot; the other is for what a reboot leaves.
+type Instant struct {
+	Now  matcher.Time
+	Wall int64 // ns since 1970
+}
+
+// Limits bound commands. They may change while commands run.
+type Limits struct {
+	AtOnce       int           // commands that run, 1 or more
+	StartTimeout time.Duration // of a start command; 0: none
+	StopTimeout  time.Duration // of a stop command; 0: none
+	StopRetries  int           // of a stop command that fails, 0 or more
+}
+
+// UnknownBoot is the same as no boot.
+const UnknownBoot = "-"
+
+// Settings are what Leases live with.
+type Settings struct {
+	Limits
+	MaxOpen   int    // leases at once, 1 or more
+	StateFile string // its path; "": leases end with the process
+	Boot      string // identifies this boot; a word, UnknownBoot if there is none
+	Forget    bool   // leases of an earlier boot, instead of running their stop commands
+	Log       func(line string)
+}
+
 // Leases opens and shuts doors. Its methods must all be called from one
 // goroutine. It needs the process's children to itself: Reap takes any.
 type Leases struct {
-	log    func(string)
-	runner *runner
-	wheel  *matcher.Wheel // timer id is the lease's index
-	leases []*lease
-	free   []int
-	byKey  map[key]int
-	now    matcher.Time // of the call at hand
-	ending bool         // every lease is to end
+	Settings
+	journal *journal // nil without a state file
+	runner  *runner
+	wheel   *matcher.Wheel // timer id is the lease's index
+	leases  []lease
+	unused  []int32
+	byKey   map[key]int32
+	doors   map[Commands]*door
+	at      Instant // of the call at hand
+	last    uint64  // number of the lease opened last
+	ending  bool    // every lease is to end
+	stuck   int     // leases in that state
+	stats   Stats
 }
 
-// key is what makes two openings the same lease. The commands tell doors of one
-// name apart, also across a change of the configuration.
-type key struct {
-	door, start, stop string
-	src               matcher.Addr
+// Stats count since the start.
+type Stats struct {
+	Opened      uint64 // leases, renewals not included
+	Renewed     uint64
+	Refused     uint64 // openings without a lease: none was free, or it could not be recorded
+	StartFailed uint64
+	StopFailed  uint64
+	StateFailed uint64 // writes to the state file
 }
 
-type state uint8
-
-const (
-	starting state = iota // the start command runs or waits for its turn
-	open                  // the timer runs
-	stopping              // the stop command runs or waits for its turn
-)
-
-type lease struct {
-	key
-	length time.Duration
-	state  state
-	failed bool // the start command did: a knock runs it again
-	again  bool // knocked while stopping: open once more
-}
-
-// NewLeases returns a keeper of at most max leases (0: DefaultLeases). log
-// takes one line at a time.
-func NewLeases(max int, log func(string)) (*Leases, error) {
-	if max == 0 {
-		max = DefaultLeases
+// NewLeases returns a keeper of leases, those in the state file included.
+func NewLeases(s Settings, at Instant) (*Leases, error) {
+	l := &Leases{Settings: s, byKey: map[key]int32{}, doors: map[Commands]*door{}, at: at}
+	told := &replay{}
+	if s.StateFile != "" {
+		var err error
+		if l.journal, told, err = openJournal(s.StateFile, s.Log); err != nil {
+			return nil, err
+		}
 	}
-	l := &Leases{
-		log: log, wheel: matcher.NewWheel(max),
-		leases: make([]*lease, 0, max), byKey: map[key]int{},
+	l.wheel = matcher.NewWheel(max(s.MaxOpen, told.live)) // none is forgotten because there may be fewer now
+	var err error
+	if l.runner, err = newRunner(l); err != nil {
+		l.closeJournal()
+		return nil, fault.New("prepare to run commands", err)
 	}
-	r, err := newRunner(log, l.ended)
-	if err != nil {
-		return nil, fmt.Errorf("prepare to run commands: %w", err)
-	}
-	l.runner = r
+	l.takeOver(told)
 	return l, nil
 }
 
+// SetLimits changes the limits for commands from now on.
+func (l *Leases) SetLimits(at Instant, limits Limits) {
+	l.at, l.Limits = at, limits
+	l.runner.runWaiting()
+}
+
+// Outcome is what has come of an opening.
+type Outcome uint8
+
+const (
+	Opened  Outcome = iota // the start command runs or waits for its turn
+	Renewed                // the door is open, for longer now
+	Queued                 // the door is about to be opened, or shut and opened again, already
+	Nothing                // there is no command for this address
+	Refused                // as the log says
+)
+
 // Open opens a door for src, or renews the lease if it is open.
-func (l *Leases) Open(now matcher.Time, d *Door, src matcher.Addr) {
-	l.now = now
-	text, until := d.Start, d.Stop
-	if !src.Is4() {
-		text, until = d.Start6, d.Stop6
-	}
-	if text == "" || l.ending {
-		return
-	}
-	text, until = Expand(text, src), Expand(until, src)
-	if until == "" {
-		l.runner.submit(command{door: d.Name, text: text, event: start, lease: -1})
-		return
-	}
-	k := key{d.Name, text, until, src}
-	if i, ok := l.byKey[k]; ok {
-		l.renew(i, d)
-		return
-	}
-	i, ok := l.alloc()
-	if !ok {
-		l.log(fmt.Sprintf("%s: %s: not opened: %d doors are open already, the most there can be", Text(src), d.Name, cap(l.leases)))
-		return
-	}
-	l.leases[i] = &lease{key: k, length: d.Lease}
-	l.byKey[k] = i
-	l.run(i, starting)
-}
-
-func (l *Leases) renew(i int, d *Door) {
-	le := l.leases[i]
-	le.length = d.Lease
+func (l *Leases) Open(at Instant, d *Door, src matcher.Addr) Outcome {
+	l.at = at
+	c := d.commands(src)
 	switch {
-	case le.state == open && le.failed:
-		l.wheel.Cancel(i)
-		l.run(i, starting)
-	case le.state == open:
-		l.wheel.Arm(i, l.now.Add(le.length))
-		l.log(fmt.Sprintf("%s: %s: already open, lease renewed for %d s", Text(le.src), le.door, int64(le.length/time.Second)))
-	case le.state == stopping:
-		le.again = true
-	}
-}
-
-// run runs the command that leads to a state.
-func (l *Leases) run(i int, to state) {
-	le := l.leases[i]
-	le.state = to
-	c := command{door: le.door, text: le.start, event: start, lease: i}
-	if to == stopping {
-		c.text, c.event = le.stop, stop
-	}
-	l.runner.submit(c)
-}
-
-// ended is called when a command has ended, or could not be run.
-func (l *Leases) ended(c command, st status) {
-	if c.lease < 0 {
-		return
-	}
-	le := l.leases[c.lease]
-	switch {
-	case c.event == start && l.ending:
-		l.run(c.lease, stopping)
-	case c.event == start:
-		// Also when it failed: part of it may have been done.
-		le.state, le.failed = open, st.err != nil || !st.wait.Exited() || st.wait.ExitStatus() != 0
-		l.wheel.Arm(c.lease, l.now.Add(le.length))
-	case st.err != nil:
-		le.state = open
-		l.wheel.Arm(c.lease, l.now.Add(retryPause))
-	case le.again && !l.ending:
-		le.again = false
-		l.run(c.lease, starting)
-	default:
-		l.forget(c)
-	}
-}
-
-// forget ends the lease of a command.
-func (l *Leases) forget(c command) {
-	if c.lease >= 0 {
-		delete(l.byKey, l.leases[c.lease].key)
-		l.leases[c.lease] = nil
-		l.free = append(l.free, c.lease)
-	}
-}
-
-func (l *Leases) alloc() (int, bool) {
-	if n := len(l.free); n > 0 {
-		i := l.free[n-1]
-		l.free = l.free[:n-1]
-		return i, true
-	}
-	if len(l.leases) == cap(l.leases) {
-		return 0, false
-	}
-	l.leases = append(l.leases, nil)
-	return len(l.leases) - 1, true
-}
-
-// Next returns when Expire must be called again, Never if no lease runs.
-func (l *Leases) Next() matcher.Time { return l.wheel.Next() }
-
-// Expire begins to shut the doors whose lease is over.
-func (l *Leases) Expire(now matcher.Time) {
-	l.now = now
-	for {
-		i, ok := l.wheel.Expire(now)
-		if !ok {
-			return
+	case c.Start == "" || l.ending:
+		return Nothing
+	case c.Stop == "":
+		if !l.runner.submit(command{event: start, lease: -1, door: d.Name, text: Expand(c.Start, src), alone: mustBeAlone(c.Start)}) {
+			return Refused
 		}
-		l.log(fmt.Sprintf("%s: %s: command timeout", Text(l.leases[i].src), l.leases[i].door))
-		l.run(i, stopping)
+		return Opened
 	}
+	if k := (key{l.doors[c], src}); k.door != nil {
+		if i, ok := l.byKey[k]; ok {
+			return l.renew(i, d)
+		}
+	}
+	if len(l.byKey) >= l.MaxOpen {
+		l.stats.Refused++
+		l.log(src, d.Name, "not opened: "+strconv.Itoa(l.MaxOpen)+" doors are open already, the most there can be (max_open)")
+		return Refused
+	}
+	i := l.alloc()
+	l.add(i, c, src, d.Lease)
+	l.run(i, starting)
+	if l.leases[i].state == free {
+		return Refused
+	}
+	return Opened
 }
 
-// FD returns the descriptor to poll for reading; when it is ready, call Output.
+func (l *Leases) renew(i int32, d *Door) Outcome {
+	le := &l.leases[i]
+	before := le.length
+	le.length = d.Lease
+	switch le.state {
+	case open:
+		if le.failed {
+			l.wheel.Cancel(int(i))
+			l.run(i, starting)
+			if le.state != starting && le.state != open {
+				return Refused
+			}
+			return Opened
+		}
+		l.extend(i)
+		l.stats.Renewed++
+		l.log(le.src, le.door.Name, "already open, lease renewed for "+seconds(le.length))
+		return Renewed
+	case retrying, stuck:
+		// Whether the door is open is not known: shut it once more, then open.
+		le.again = true
+		l.shut(i)
+	case stopping:
+		le.again = true
+	case starting, adopted:
+		le.closing = false
+		if le.id != 0 {
+			l.moved(le, le.end.Add(le.length-before)) // with the length it tells when the start command began
+		}
+	}
+	return Queued
+}
+
+// Expire begins to shut the doors whose lease is over, and ends commands that
+// have taken too long.
+func (l *Leases) Expire(at Instant) {
+	l.at = at
+	for {
+		i, ok := l.wheel.Expire(at.Now)
+		if !ok {
+			break
+		}
+		l.due(int32(i))
+	}
+	l.runner.expire(at.Now)
+}
+
+// Next returns when Expire must be called again; Never: no lease runs, and no
+// command that has an end.
+func (l *Leases) Next() matcher.Time { return min(l.wheel.Next(), l.runner.next) }
+
+// FD returns the descriptor to poll for reading; when it is ready, call Ready.
 func (l *Leases) FD() int { return l.runner.epoll }
 
-// Output logs what commands have written.
-func (l *Leases) Output() { l.runner.output() }
+// Ready logs what commands have written, and what became of the state file.
+func (l *Leases) Ready(at Instant) {
+	l.at = at
+	l.runner.ready()
+	l.tidy()
+}
 
 // Reap takes the commands that have ended. Call it after SIGCHLD.
-func (l *Leases) Reap(now matcher.Time) {
-	l.now = now
+func (l *Leases) Reap(at Instant) {
+	l.at = at
 	l.runner.reap()
-}
-
-// CloseAll begins to shut every open door and opens none any more: start
-// commands that wait for their turn are dropped. Len says how many doors are
-// left.
-func (l *Leases) CloseAll(now matcher.Time) {
-	l.now, l.ending = now, true
-	l.runner.forgetWaiting(l.forget)
-	for i, le := range l.leases {
-		if le != nil && le.state == open {
-			l.wheel.Cancel(i)
-			l.log(fmt.Sprintf("%s: %s: closing", Text(le.src), le.door))
-			l.run(i, stopping)
-		}
-	}
-}
-
-// Interrupt sends a signal to the start commands of leases that still run, with
-// all their children, so that their doors can be shut after CloseAll.
-func (l *Leases) Interrupt(sig unix.Signal) {
-	for pid, p := range l.runner.byPID {
-		if p.event == start && p.lease >= 0 {
-			l.log(fmt.Sprintf("%s: command still runs, sent signal %d (%v): %s", p.door, sig, sig, p.text))
-			unix.Kill(-pid, sig) // a session of its own is a process group of its own
-		}
-	}
 }
 
 // Len returns how many leases there are, those that begin or end included.
 func (l *Leases) Len() int { return len(l.byKey) }
 
-// Left returns the stop commands of all leases, for a report.
-func (l *Leases) Left() (commands []string) {
-	for _, le := range l.leases {
-		if le != nil {
-			commands = append(commands, le.stop)
-		}
+// Stats returns the counts so far.
+func (l *Leases) Stats() Stats {
+	s := l.stats
+	if l.journal != nil {
+		s.StateFailed = l.journal.failures
 	}
-	return commands
+	return s
 }
 
-// Close gives up what the system gave. Commands that run go on.
-func (l *Leases) Close() { l.runner.close() }
-
-// Expand returns a command with every %IP% replaced by src.
-func Expand(text string, src matcher.Addr) string {
-	return strings.ReplaceAll(text, "%IP%", Text(src))
+// Close gives up what the system gave. Commands that run go on, and leases stay
+// in the state file.
+func (l *Leases) Close() {
+	l.runner.close()
+	l.closeJournal()
 }
 
-// Text returns an address as people write it: IPv4 in dotted decimal, IPv6 as
-// RFC 5952 says.
-func Text(a matcher.Addr) string {
-	return netip.AddrFrom16(a).Unmap().String()
+func (l *Leases) closeJournal() {
+	if l.journal != nil {
+		l.journal.close()
+	}
 }
+
+// log logs a line about a lease.
+func (l *Leases) log(src matcher.Addr, door, text string) {
+	l.Log(Text(src) + ": " + door + ": " + text)
+}
+
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) + " s" }

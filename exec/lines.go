@@ -8,11 +8,20 @@ const maxLine = 1024
 
 // lines cuts a stream of output into lines. The zero value is ready.
 type lines struct {
-	rest []byte // of a line that is not complete
+	rest   []byte // of a line that is not complete
+	logged int    // bytes that have come; above maxOutput they are not logged
 }
 
 // write logs the complete lines of b and keeps the rest.
 func (l *lines) write(b []byte, log func(string)) {
+	if l.logged > maxOutput {
+		return
+	}
+	room := maxOutput - l.logged
+	if l.logged += len(b); len(b) > room {
+		defer l.flush(log) // the last line that is logged may be a part of one
+		b = b[:room]
+	}
 	for len(b) > 0 {
 		line, after, complete := bytes.Cut(b, []byte{'\n'})
 		room := maxLine - len(l.rest)

@@ -1,30 +1,28 @@
 package exec
 
 import (
-	"fmt"
 	"os"
-	"syscall"
+	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/fault"
+	"sesame/matcher"
 )
 
 const (
-	// maxAtOnce is how many start commands of one door run at the same time,
-	// and how many stop commands. Each door has its own, since commands may run
-	// for hours: those of one door never keep another from being opened or
-	// shut, and starts that hang never keep their own from being shut.
-	maxAtOnce = 16
-
-	// maxWaiting is how many start commands of one door without a stop command
-	// may wait for their turn. Leases have a bound of their own.
+	// maxWaiting is how many commands without a lease may wait for their turn.
+	// Leases have a bound of their own.
 	maxWaiting = 4096
 
 	// maxLeft is how many commands may leave processes behind that hold their
 	// output open. Without a bound they would take all descriptors in time.
 	maxLeft = 64
 
-	// maxReady is how many outputs are looked at in a row.
-	maxReady = 16
+	// killPause is how long a command that takes too long has to end after
+	// SIGTERM, before SIGKILL.
+	killPause = 5 * time.Second
 )
 
 // event is what a command is run for.
@@ -33,189 +31,104 @@ type event uint8
 const (
 	start event = iota
 	stop
+	numEvents
 )
 
 // command is one shell command to run.
 type command struct {
-	door  string
-	text  string
 	event event
-	lease int // index of the lease it belongs to; -1: none
+	lease int32  // index of the lease it belongs to; -1: none
+	door  string // its name
+	text  string // of a lease's: from its turn on
+	alone bool   // runs beside no other such command
 }
 
-// status is how a command ended.
-type status struct {
-	wait unix.WaitStatus
-	err  error // it could not be run at all
-}
-
-// line is where the commands of one door wait, start and stop apart.
-type line struct {
-	door  string
-	event event
-}
-
-// queue is the state of a line. It is there while a command of it runs.
-type queue struct {
-	running int
-	waiting []command
-}
-
-// runner supervises shell commands: at most maxAtOnce of each line run, the
-// others wait in the order of their coming. It has no goroutine: its owner
-// polls epoll and calls output, and calls reap after SIGCHLD.
+// runner supervises shell commands. At most AtOnce run. The others wait in the
+// order of their coming, but do not wait for those that have no right to the
+// place that is free: commands may run for hours, so one door has at most half
+// of the places for each event, and start commands leave a quarter of all to
+// stop commands, until all doors are being shut. Commands of ufw run one at a
+// time. It has no goroutine.
 type runner struct {
-	log    func(string)
-	ended  func(command, status)
-	epoll  int
-	null   int
-	env    []string
-	queues map[line]*queue
-	byPID  map[int]*process
-	byPipe map[int32]*process
+	leases  *Leases // told when a command begins and ends
+	epoll   int
+	null    int
+	env     []string
+	running [numEvents]int
+	alone   int // 1 while a command runs that must run alone
+	byLine  map[line]share
+	waiting []command
+	loose   int // commands without a lease among those that wait
+	byPID   map[int]*process
+	byPipe  map[int32]*process
+	next    matcher.Time // when expire must be called
 }
 
-type process struct {
-	command
-	pid   int
-	pipe  int
-	lines lines
-}
-
-func newRunner(log func(string), ended func(command, status)) (*runner, error) {
+func newRunner(l *Leases) (*runner, error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open /dev/null: %w", err)
+		return nil, fault.New("open /dev/null", err)
 	}
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		unix.Close(null)
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
+	if l.journal != nil {
+		if err := poll(epoll, unix.EPOLL_CTL_ADD, l.journal.disk.fd, unix.EPOLLIN); err != nil {
+			unix.Close(null)
+			unix.Close(epoll)
+			return nil, os.NewSyscallError("epoll_ctl", err)
+		}
+	}
 	return &runner{
-		log: log, ended: ended, epoll: epoll, null: null, env: os.Environ(),
-		queues: map[line]*queue{}, byPID: map[int]*process{}, byPipe: map[int32]*process{},
+		leases: l, epoll: epoll, null: null, env: os.Environ(), next: matcher.Never,
+		byLine: map[line]share{}, byPID: map[int]*process{}, byPipe: map[int32]*process{},
 	}, nil
 }
 
-// submit runs a command now or when its turn comes. A full queue refuses start
-// commands without a lease and says so.
-func (r *runner) submit(c command) {
-	q := r.queues[c.line()]
-	if q == nil {
-		q = &queue{}
-		r.queues[c.line()] = q
-	}
-	switch {
-	case q.running < maxAtOnce:
-		r.run(c, q)
-	case c.lease < 0 && len(q.waiting) >= maxWaiting:
-		r.log(fmt.Sprintf("%s: %d commands wait already, not run: %s", c.door, maxWaiting, c.text))
-	default:
-		if len(q.waiting) == 0 {
-			r.log(fmt.Sprintf("%s: %d commands run already, those that follow wait", c.door, maxAtOnce))
-		}
-		q.waiting = append(q.waiting, c)
-	}
-	r.tidy(c.line(), q)
+// poll adds a descriptor to those of an epoll instance, or changes what it is
+// looked at for.
+func poll(epoll, op, fd int, events uint32) error {
+	return unix.EpollCtl(epoll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
-func (c *command) line() line { return line{c.door, c.event} }
-
-// run starts a command; when that fails, it has ended.
-func (r *runner) run(c command, q *queue) {
-	r.log(c.door + ": running command: " + c.text)
-	p, err := r.spawn(c)
-	if err != nil {
-		r.log(fmt.Sprintf("%s: cannot run /bin/sh: %v", c.door, err))
-		r.ended(c, status{err: err})
+// run runs a command; when that fails, it has ended.
+func (r *runner) run(c command) {
+	if !r.leases.begin(&c) {
 		return
 	}
-	q.running++
+	r.log(c.door, "running command: "+c.text)
+	p, err := spawn(c, r.null, r.env)
+	if err != nil {
+		r.log(c.door, "cannot run /bin/sh: "+err.Error())
+		r.leases.ended(c, false)
+		return
+	}
+	if err := poll(r.epoll, unix.EPOLL_CTL_ADD, p.pipe, unix.EPOLLIN); err != nil {
+		r.log(c.door, "output is lost: "+os.NewSyscallError("epoll_ctl", err).Error())
+	}
+	if t := r.timeout(c.event); t > 0 {
+		p.deadline, p.sig = r.leases.at.Now.Add(t), unix.SIGTERM
+		r.next = min(r.next, p.deadline)
+	}
+	r.running[c.event]++
+	if c.alone {
+		r.alone++
+	}
+	r.count(c.line(), 1, 0)
 	r.byPID[p.pid], r.byPipe[int32(p.pipe)] = p, p
+	r.leases.spawned(&c, p.pid)
 }
 
-// forgetWaiting drops the start commands that have not begun, and calls dropped
-// with each.
-func (r *runner) forgetWaiting(dropped func(command)) {
-	for l, q := range r.queues {
-		if l.event == start {
-			for _, c := range q.waiting {
-				dropped(c)
-			}
-			q.waiting = nil
-		}
+func (r *runner) timeout(e event) time.Duration {
+	if e == start {
+		return r.leases.StartTimeout
 	}
+	return r.leases.StopTimeout
 }
 
-// spawn starts /bin/sh in a session of its own, as knockd does, with both
-// outputs in one pipe.
-func (r *runner) spawn(c command) (*process, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("pipe2", err)
-	}
-	defer unix.Close(pipe[1])
-	pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", c.text}, &syscall.ProcAttr{
-		Env:   r.env,
-		Files: []uintptr{uintptr(r.null), uintptr(pipe[1]), uintptr(pipe[1])},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
-	if err != nil {
-		unix.Close(pipe[0])
-		return nil, os.NewSyscallError("fork", err)
-	}
-	p := &process{command: c, pid: pid, pipe: pipe[0]}
-	// Neither can fail on a descriptor that was just made, but for want of
-	// memory: the output is then lost, the command is not.
-	unix.SetNonblock(p.pipe, true)
-	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(p.pipe)}
-	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, p.pipe, &event); err != nil {
-		r.log(fmt.Sprintf("%s: output is lost: %v", c.door, os.NewSyscallError("epoll_ctl", err)))
-	}
-	return p, nil
-}
-
-// output logs what commands wrote, line by line.
-func (r *runner) output() {
-	var events [maxReady]unix.EpollEvent
-	n, err := unix.EpollWait(r.epoll, events[:], 0)
-	if err != nil {
-		return // EINTR: the descriptor is still ready
-	}
-	for _, ev := range events[:n] {
-		// One read each: a command that never stops writing does not keep the
-		// loop from anything else.
-		if p := r.byPipe[ev.Fd]; p != nil && !r.read(p) {
-			r.closePipe(p)
-		}
-	}
-}
-
-// read takes one buffer of output and reports whether more may come.
-func (r *runner) read(p *process) bool {
-	var b [4096]byte
-	n, err := unix.Read(p.pipe, b[:])
-	switch {
-	case n > 0:
-		p.lines.write(b[:n], r.log)
-		return true
-	case err == unix.EAGAIN || err == unix.EINTR:
-		return true
-	}
-	return false
-}
-
-// closePipe ends the reading of a command's output. A child that the command
-// left behind may hold the pipe long after the command itself has ended.
-func (r *runner) closePipe(p *process) {
-	p.lines.flush(r.log)
-	delete(r.byPipe, int32(p.pipe))
-	unix.Close(p.pipe)
-	p.pipe = -1
-}
-
-// reap takes the commands that have ended and starts those that wait. It also
+// reap takes the commands that have ended and runs those that wait. It also
 // takes children of children, which come to process 1 of a container.
 func (r *runner) reap() {
 	for {
@@ -225,62 +138,97 @@ func (r *runner) reap() {
 			continue
 		}
 		if err != nil || pid == 0 {
-			return
+			break
 		}
 		if p := r.byPID[pid]; p != nil {
-			delete(r.byPID, pid)
 			r.end(p, ws)
 		}
 	}
+	r.setNext()
 }
 
 func (r *runner) end(p *process, ws unix.WaitStatus) {
+	delete(r.byPID, p.pid)
+	r.running[p.event]--
+	if p.alone {
+		r.alone--
+	}
+	r.count(p.line(), -1, 0)
 	r.drain(p)
 	if p.pipe >= 0 && len(r.byPipe)-len(r.byPID) > maxLeft {
-		r.log(fmt.Sprintf("%s: left a process behind, whose output is not read: %d are already", p.door, maxLeft))
+		r.log(p.door, "left a process behind, whose output is not read: "+strconv.Itoa(maxLeft)+" are already")
 		r.closePipe(p)
 	}
-	q := r.queues[p.line()]
-	q.running--
 	switch {
 	case ws.Signaled():
-		r.log(fmt.Sprintf("%s: command was ended by signal %d (%v)", p.door, ws.Signal(), ws.Signal()))
+		r.log(p.door, "command was ended by signal "+signalText(ws.Signal()))
 	case ws.ExitStatus() != 0:
-		r.log(fmt.Sprintf("%s: command returned non-zero status code (%d)", p.door, ws.ExitStatus()))
+		r.log(p.door, "command returned non-zero status code ("+strconv.Itoa(ws.ExitStatus())+")")
 	}
-	r.ended(p.command, status{wait: ws})
-	for len(q.waiting) > 0 && q.running < maxAtOnce {
-		next := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		r.run(next, q)
+	if p.told {
+		p.signal(unix.SIGKILL) // to its children that live on: the next command of the lease must not meet them
 	}
-	r.tidy(p.line(), q)
+	r.runWaiting() // what comes of this end has to wait its turn
+	r.leases.ended(p.command, !p.told && ws.Exited() && ws.ExitStatus() == 0)
 }
 
-// tidy forgets a queue in which nothing runs and nothing waits.
-func (r *runner) tidy(l line, q *queue) {
-	if q.running == 0 && len(q.waiting) == 0 {
-		delete(r.queues, l)
+// expire ends commands that have taken too long, and looks again at the output
+// of those that write too much.
+func (r *runner) expire(now matcher.Time) {
+	if now < r.next {
+		return
+	}
+	for _, p := range r.byPID {
+		if now >= p.deadline {
+			r.log(p.door, "command takes longer than "+seconds(r.timeout(p.event))+", sent signal "+signalText(p.sig)+": "+p.text)
+			p.signal(p.sig)
+			p.deadline, p.sig = now.Add(killPause), unix.SIGKILL
+		}
+	}
+	for _, p := range r.byPipe {
+		if now >= p.muted {
+			p.muted = matcher.Never
+			poll(r.epoll, unix.EPOLL_CTL_MOD, p.pipe, unix.EPOLLIN)
+		}
+	}
+	r.setNext()
+}
+
+// setNext finds out when expire must be called.
+func (r *runner) setNext() {
+	r.next = matcher.Never
+	for _, p := range r.byPID {
+		r.next = min(r.next, p.deadline)
+	}
+	for _, p := range r.byPipe {
+		r.next = min(r.next, p.muted)
 	}
 }
 
-// drain logs the output that is there when a command ends, so that it comes
-// before the line on its status. A pipe holds 64 kB (pipe(7)).
-func (r *runner) drain(p *process) {
-	for range 16 {
-		if p.pipe < 0 {
-			return
-		}
-		var ready [1]unix.PollFd
-		ready[0] = unix.PollFd{Fd: int32(p.pipe), Events: unix.POLLIN}
-		if n, _ := unix.Poll(ready[:], 0); n == 0 {
-			break
-		}
-		if !r.read(p) {
-			r.closePipe(p)
+// interrupt sends a signal to start commands of leases.
+func (r *runner) interrupt(sig unix.Signal) {
+	for _, p := range r.byPID {
+		if p.event == start && p.lease >= 0 {
+			r.log(p.door, "command still runs, sent signal "+signalText(sig)+": "+p.text)
+			p.signal(sig)
 		}
 	}
-	p.lines.flush(r.log)
+}
+
+// pidOf returns the process of a lease's command, 0 if none runs.
+func (r *runner) pidOf(lease int32) int {
+	for pid, p := range r.byPID {
+		if p.lease == lease {
+			return pid
+		}
+	}
+	return 0
+}
+
+func (r *runner) log(door, text string) { r.leases.Log(door + ": " + text) }
+
+func signalText(sig unix.Signal) string {
+	return strconv.Itoa(int(sig)) + " (" + sig.String() + ")"
 }
 
 // close gives the runner's descriptors back. Commands that run go on.

@@ -22,6 +22,7 @@ type Process struct {
 	eof  chan struct{} // closed when nobody holds its output any more
 
 	mu    sync.Mutex
+	pid   int // 0: not known yet
 	lines []string
 	grown chan struct{} // closed and replaced when a line comes
 }
@@ -123,10 +124,14 @@ func (p *Process) Wait(what string, match func(line string) bool, n int, limit t
 // which is the child of the nsenter that was started.
 func (p *Process) PID() (int, error) {
 	for end := time.Now().Add(Deadline); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		for _, pid := range pids() {
-			if parent(pid) == p.cmd.Process.Pid {
-				return pid, nil
-			}
+		p.mu.Lock()
+		if p.pid == 0 {
+			p.pid = child(p.cmd.Process.Pid)
+		}
+		pid := p.pid
+		p.mu.Unlock()
+		if pid != 0 {
+			return pid, nil
 		}
 		select {
 		case <-p.exit:
@@ -137,20 +142,17 @@ func (p *Process) PID() (int, error) {
 	return 0, errors.New("nsenter started nothing")
 }
 
-// parent returns the parent of a process, 0 when it is gone. The fields of
-// /proc/PID/stat are described in proc_pid_stat(5).
-func parent(pid int) int {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// child returns the first child of a process, 0 when there is none; see
+// proc_pid_task_tid_children(5).
+func child(parent int) (pid int) {
+	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent, parent))
 	if err != nil {
 		return 0
 	}
-	rest := string(stat[strings.LastIndexByte(string(stat), ')')+1:])
-	var state string
-	var ppid int
-	if _, err := fmt.Sscan(rest, &state, &ppid); err != nil {
+	if _, err := fmt.Sscan(string(list), &pid); err != nil {
 		return 0
 	}
-	return ppid
+	return pid
 }
 
 // Signal sends sig to the program itself.
@@ -159,7 +161,23 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	if err != nil {
 		return err
 	}
-	return syscall.Kill(pid, sig)
+	if p.Exited() { // the number may be another's by now
+		return errors.New("the program has exited")
+	}
+	if err := syscall.Kill(pid, sig); err != nil || sig != syscall.SIGKILL {
+		return err
+	}
+	return p.Continue()
+}
+
+// Continue lets a program go on that was stopped. nsenter stops with its child,
+// and would not see that it has ended.
+func (p *Process) Continue() error {
+	err := p.cmd.Process.Signal(syscall.SIGCONT)
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
 }
 
 // Exited reports whether the program has ended.
