@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/fault"
+	"sesame/folder"
 )
 
 // Suffix ends the name of every control socket.
@@ -20,7 +21,7 @@ var ErrNone = errors.New("no sesame daemon is running")
 // whose name, without Suffix, the caller wants. The error wraps ErrNone when
 // there are none.
 func Find(dir string, want func(name string) bool) (paths []string, err error) {
-	names, err := list(dir)
+	names, err := folder.List(dir)
 	if err != nil && err != unix.ENOENT {
 		return nil, fault.New("look for daemons in "+dir, err)
 	}
@@ -45,20 +46,4 @@ func Find(dir string, want func(name string) bool) (paths []string, err error) {
 		return nil, fault.New("look for daemons in "+dir, ErrNone)
 	}
 	return paths, nil
-}
-
-func list(dir string) (names []string, err error) {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	var b [4096]byte
-	for {
-		n, err := unix.ReadDirent(fd, b[:])
-		if err != nil || n <= 0 {
-			return names, err
-		}
-		_, _, names = unix.ParseDirent(b[:n], -1, names)
-	}
 }

@@ -28,9 +28,9 @@ func sample() *Status {
 		Doors: []Door{
 			{Name: "ssh", Address: "192.0.2.7", State: "open", Opened: noon, Left: 3599 * time.Second},
 			{Name: "ssh", Address: "2001:db8::7", State: "opening", Opened: noon + 80*second, Left: Unknown},
-			{Name: "tür", Address: "192.0.2.8", State: "retrying", Opened: noon, Left: 1500 * time.Millisecond, Failures: 2},
+			{Name: "Tür zum Hof, hinten", Address: "192.0.2.8", State: "retrying", Opened: noon, Left: 1500 * time.Millisecond, Failures: 2},
 			{Name: "a\x1b[2J\n\"b\"", Address: "192.0.2.9", State: "stuck", Opened: noon, Left: Unknown, Failures: 11},
-			{Name: "my door", Address: "192.0.2.10", State: "open", Opened: noon, Left: -time.Second},
+			{Name: "my door", Address: "192.0.2.10", State: "open", Opened: noon, Left: -5 * time.Second},
 		},
 	}
 	for i := range s.Counters {
@@ -56,12 +56,12 @@ func TestTable(t *testing.T) {
 started 2026-03-03 12:34:56, 1 d 0 h ago
 state file /var/lib/sesame/etc+knockd.conf@wan
 
-DOOR               ADDRESS      OPENED               REMAINING    STATE
-ssh                192.0.2.7    2026-03-04 12:34:56  59 min 59 s  open
-ssh                2001:db8::7  2026-03-04 12:36:16  -            opening
-tür                192.0.2.8    2026-03-04 12:34:56  2 s          retrying, stop failures: 2
-"a\x1b[2J\n\"b\""  192.0.2.9    2026-03-04 12:34:56  -            stuck, stop failures: 11
-my door            192.0.2.10   2026-03-04 12:34:56  0 s          open
+DOOR                 ADDRESS      OPENED               REMAINING    STATE
+ssh                  192.0.2.7    2026-03-04 12:34:56  59 min 59 s  open
+ssh                  2001:db8::7  2026-03-04 12:36:16  -            opening
+Tür zum Hof, hinten  192.0.2.8    2026-03-04 12:34:56  2 s          retrying, stop failures: 2
+"a\x1b[2J\n\"b\""    192.0.2.9    2026-03-04 12:34:56  -            stuck, stop failures: 11
+my door              192.0.2.10   2026-03-04 12:34:56  0 s          open
 
    3  attempts in flight
    0  packets that passed the filter

@@ -116,13 +116,14 @@ func TestGoneWithReply(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	r := newRig(t)
 	slow := r.dial()
-	slow.send("big\nand more\n")
+	slow.send("big\n")
 	var got strings.Builder
 	for {
 		r.settle()
 		if over := slow.take(&got, 100_000); over {
 			break
 		}
+		unix.Write(slow.fd, []byte("faster\n")) // nobody reads it
 		for _, c := range r.s.clients {
 			if len(c.out) > 2*pieceSize {
 				t.Fatalf("%d bytes wait for a client", len(c.out))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -148,7 +149,8 @@ func (l *lab) launch(d daemon, args ...string) *process {
 
 func (l *lab) stop(p *process) {
 	if l.t.Failed() {
-		l.t.Logf("%s printed:\n%s", p.Name, strings.Join(p.Lines(), "\n"))
+		lines := p.Lines()
+		l.t.Logf("%s printed %d lines, the last of them:\n%s", p.Name, len(lines), strings.Join(lines[max(0, len(lines)-200):], "\n"))
 	}
 	if !p.Exited() {
 		if err := p.Signal(syscall.SIGTERM); err != nil && !p.Exited() {
@@ -227,6 +229,30 @@ func (p *process) want(text string, n int) {
 	if got := p.Count(has(text)); got != n {
 		p.t.Errorf("%d lines with %q, want %d; printed:\n%s", got, text, n, strings.Join(p.Lines(), "\n"))
 	}
+}
+
+// pause stops the program, and returns when all of its threads have stopped.
+func (p *process) pause() {
+	p.t.Helper()
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		p.t.Fatal(err)
+	}
+	p.awaitPause()
+}
+
+func (p *process) awaitPause() {
+	p.t.Helper()
+	pid, err := p.PID()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	eventually(p.t, "the program to stop", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		return err == nil && len(threads) > 0 && !slices.ContainsFunc(threads, func(path string) bool {
+			text, err := os.ReadFile(path)
+			return err != nil || !strings.Contains(string(text), ") T ")
+		})
+	})
 }
 
 // exit returns the program's exit status when it has ended.

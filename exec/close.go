@@ -95,6 +95,9 @@ func (l *Leases) drop(i int32) {
 // or stuck.
 func (l *Leases) Settled() bool { return len(l.byKey) == l.stuck }
 
+// Idle reports whether no command runs.
+func (l *Leases) Idle() bool { return len(l.runner.byPID) == 0 }
+
 // Interrupt sends a signal to the start commands of leases that still run, with
 // all their children, so that their doors can be shut after CloseAll.
 func (l *Leases) Interrupt(sig unix.Signal) {

@@ -89,7 +89,7 @@ func (l *Leases) forget(i int32) {
 func (l *Leases) run(i int32, to state) {
 	le := &l.leases[i]
 	le.state = to
-	c := command{door: le.door.Name, event: start, lease: i}
+	c := command{door: le.door.Name, event: start, lease: i, src: le.src}
 	if to == stopping {
 		c.event = stop
 	}
@@ -97,11 +97,16 @@ func (l *Leases) run(i int32, to state) {
 	l.runner.submit(c)
 }
 
-// shut runs the stop command of a lease whose start command has ended.
+// shut runs the stop command of a lease whose start command has ended. A daemon
+// that comes after a crash must not give the lease the rest of its time.
 func (l *Leases) shut(i int32) {
 	l.wheel.Cancel(int(i))
-	if l.leases[i].state == stuck {
+	le := &l.leases[i]
+	if le.state == stuck {
 		l.stuck--
+	}
+	if le.end > l.at.Now {
+		l.moved(le, l.at.Now)
 	}
 	l.run(i, stopping)
 }
@@ -109,6 +114,7 @@ func (l *Leases) shut(i int32) {
 // begin is called when it is a command's turn. It reports whether to run it.
 func (l *Leases) begin(c *command) bool {
 	if c.lease < 0 {
+		l.stats.Opened++
 		return true
 	}
 	le := &l.leases[c.lease]

@@ -98,18 +98,19 @@ type Leases struct {
 	unused  []int32
 	byKey   map[key]int32
 	doors   map[Commands]*door
-	at      Instant // of the call at hand
-	last    uint64  // number of the lease opened last
-	ending  bool    // every lease is to end
-	stuck   int     // leases in that state
+	at      Instant        // of the call at hand
+	last    uint64         // number of the lease opened last
+	orphans map[string]int // start commands of an earlier daemon, while they are looked for
+	ending  bool           // every lease is to end
+	stuck   int            // leases in that state
 	stats   Stats
 }
 
 // Stats count since the start.
 type Stats struct {
-	Opened      uint64 // leases, renewals not included
+	Opened      uint64 // doors, renewals not included
 	Renewed     uint64
-	Refused     uint64 // openings without a lease: none was free, or it could not be recorded
+	Refused     uint64 // openings: no lease was free, it could not be recorded, too many commands waited
 	StartFailed uint64
 	StopFailed  uint64
 	StateFailed uint64 // writes to the state file
@@ -160,7 +161,8 @@ func (l *Leases) Open(at Instant, d *Door, src matcher.Addr) Outcome {
 	case c.Start == "" || l.ending:
 		return Nothing
 	case c.Stop == "":
-		if !l.runner.submit(command{event: start, lease: -1, door: d.Name, text: Expand(c.Start, src), alone: mustBeAlone(c.Start)}) {
+		if !l.runner.submit(command{event: start, lease: -1, door: d.Name, text: Expand(c.Start, src), alone: mustBeAlone(c.Start), src: src}) {
+			l.stats.Refused++
 			return Refused
 		}
 		return Opened

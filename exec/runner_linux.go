@@ -41,6 +41,7 @@ type command struct {
 	door  string // its name
 	text  string // of a lease's: from its turn on
 	alone bool   // runs beside no other such command
+	src   matcher.Addr
 }
 
 // runner supervises shell commands. At most AtOnce run. The others wait in the
@@ -99,7 +100,7 @@ func (r *runner) run(c command) {
 		return
 	}
 	r.log(c.door, "running command: "+c.text)
-	p, err := spawn(c, r.null, r.env)
+	p, err := spawn(c, r.null, append(r.env[:len(r.env):len(r.env)], r.leases.environment(&c)...))
 	if err != nil {
 		r.log(c.door, "cannot run /bin/sh: "+err.Error())
 		r.leases.ended(c, false)

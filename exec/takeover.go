@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sesame/folder"
 	"sesame/matcher"
 )
 
@@ -17,6 +18,7 @@ func (l *Leases) takeOver(told *replay) {
 		l.Log("state file " + l.StateFile + " line " + strconv.Itoa(d.line) + " is damaged, a door may be open: " + d.text)
 	}
 	l.last = told.last
+	defer func() { l.orphans = nil }()
 	anew, overdue, forgotten := len(told.damaged) > 0, 0, 0
 	for k := range told.leases {
 		s := &told.leases[k]
@@ -67,11 +69,45 @@ func (l *Leases) restore(s *saved) {
 		// A router without a battery may think it is 1970, or be told a time
 		// that is to come.
 		le.end = l.at.Now.Add(min(time.Duration(s.wallEnd-l.at.Wall), s.length))
-	case s.pid != 0 && began(s.pid, s.begun):
+	case l.stillStarts(s):
 		le.pid, le.end = s.pid, s.begun.Add(s.length)
 	default:
 		le.end = s.end
 	}
+}
+
+// stillStarts reports whether a lease's start command runs. A daemon that was
+// killed just after it had started one did not come to write down which process
+// that is.
+func (l *Leases) stillStarts(s *saved) bool {
+	if s.pid == 0 {
+		if l.orphans == nil {
+			l.orphans = orphans()
+		}
+		s.pid = l.orphans[l.mark(s.id)]
+	}
+	return s.pid != 0 && began(s.pid, s.begun)
+}
+
+// orphans returns the processes that are start commands by the mark of their
+// lease. What such a command has left running has its environment, but does not
+// lead its session.
+func orphans() map[string]int {
+	found, buffer := map[string]int{}, make([]byte, maxEnviron)
+	names, _ := folder.List("/proc") // without it none can be found
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		env := readProc(pid, "environ", buffer)
+		_, mark, ok := strings.Cut("\x00"+string(env), "\x00"+leaseEnv)
+		if sid, err := unix.Getsid(pid); ok && err == nil && sid == pid {
+			mark, _, _ = strings.Cut(mark, "\x00")
+			found[mark] = pid
+		}
+	}
+	return found
 }
 
 // resume goes on with a restored lease and reports whether it is overdue.
@@ -111,15 +147,34 @@ func (l *Leases) lookAfter(i int32) {
 // began reports whether a process is the one that began just after an instant:
 // numbers of processes are used again.
 func began(pid int, at matcher.Time) bool {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	start, ok := startTime(string(readProc(pid, "stat", make([]byte, 1024))))
+	return ok && at.Add(-startSlack) <= start && start <= at.Add(startSlack)
+}
+
+// maxEnviron is how much of a process's environment is looked at, in bytes. A
+// mark stands near its end.
+const maxEnviron = 256 << 10
+
+// readProc reads a file of a process in proc(5) into b; nothing if there is no
+// such process any more.
+func readProc(pid int, name string, b []byte) []byte {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return nil
 	}
 	defer unix.Close(fd)
-	var b [1024]byte
-	n, _ := unix.Read(fd, b[:])
-	start, ok := startTime(string(b[:max(n, 0)]))
-	return ok && at.Add(-startSlack) <= start && start <= at.Add(startSlack)
+	length := 0
+	for length < len(b) {
+		n, err := unix.Read(fd, b[length:])
+		if err == unix.EINTR {
+			continue
+		}
+		if n <= 0 {
+			break
+		}
+		length += n
+	}
+	return b[:length]
 }
 
 // startSlack is by how much a process may seem to begin before or after its

@@ -25,6 +25,7 @@ const roleEnv = "SESAME_NETNS_ROLE"
 //	listen ADDR:PORT        accepts TCP connections and greets each
 //	dial SRC ADDR:PORT T    connects from SRC within T and prints the greeting
 //	syslog PATH             prints the datagrams that come to a unix socket
+//	killat PID N            see Process.KillAt; not in a Space
 func Main() {
 	role := os.Getenv(roleEnv)
 	if role == "" {
@@ -57,7 +58,7 @@ func OwnFiles(dir string) error {
 }
 
 func run(role string, args []string) error {
-	want := map[string]int{"listen": 1, "dial": 3, "syslog": 1}[role]
+	want := map[string]int{"listen": 1, "dial": 3, "syslog": 1, "killat": 2}[role]
 	if len(args) != want {
 		return fmt.Errorf("%d arguments, want %d", len(args), want)
 	}
@@ -75,6 +76,8 @@ func run(role string, args []string) error {
 		return dial(args[0], args[1], args[2])
 	case "syslog":
 		return syslog(args[0])
+	case "killat":
+		return killAt(args[0], args[1])
 	}
 	return fmt.Errorf("no such helper")
 }
