@@ -26,7 +26,7 @@ func (d *daemon) command(t *testing.T, args ...string) (status int, out string) 
 	os.Stdout, os.Stderr = f, f
 	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
 	done := make(chan int, 1)
-	go func() { done <- run(args) }()
+	go func() { done <- run("sesame", args) }()
 	d.turns(t, fmt.Sprint(args), func() bool {
 		select {
 		case status = <-done:

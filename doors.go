@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -56,24 +57,47 @@ func (d *doors) interest(only4 bool) afpacket.Interest {
 // name returns a door's name.
 func (d *doors) name(i int) string { return d.config.Doors[i].Name }
 
-// nextSequence uses up the one-time sequence that opened door i and puts the
-// next one in force. Where that cannot be written down the door is shut until
-// a reload, which finds the used sequence in the file again: the log says so.
-func (d *doors) nextSequence(i int, warn func(string)) {
+// inherit goes on with the attempts and cooldowns of doors that are as they
+// were before a reload.
+func (d *doors) inherit(old *doors) {
+	byName := map[string][]int{} // doors of one name go by their order
+	for i := range d.config.Doors {
+		byName[d.name(i)] = append(byName[d.name(i)], i)
+	}
+	to := make([]int, len(old.config.Doors))
+	for from := range to {
+		name := old.name(from)
+		at := slices.IndexFunc(byName[name], func(i int) bool { return sameKnock(&d.config.Doors[i], &old.config.Doors[from]) })
+		if to[from] = -1; at >= 0 {
+			to[from] = byName[name][at]
+			byName[name] = slices.Delete(byName[name], at, at+1)
+		}
+	}
+	d.matcher.Inherit(old.matcher, to)
+}
+
+// sameKnock reports whether two doors take the same knocks.
+func sameKnock(a, b *config.Door) bool {
+	return slices.Equal(a.Sequence, b.Sequence) && a.SeqTimeout == b.SeqTimeout && a.Flags == b.Flags &&
+		a.Target == b.Target && a.Cooldown == b.Cooldown
+}
+
+// useSequence uses up the one-time sequence of door i and puts the next one in
+// force. It is marked in the file before the door may open: power that fails
+// then costs an opening, and no sequence is good for two. Where it cannot be
+// marked the door is shut until a reload.
+func (d *doors) useSequence(i int, warn func(string)) error {
 	door := &d.config.Doors[i]
 	line, seq, bad, err := config.UseOneTime(door.OneTime.Path, door.Sequence)
 	for _, e := range bad {
 		warn(e.Error())
 	}
-	switch {
-	case err != nil:
-		warn(door.Name + ": no longer opens until a reload: the used sequence is still in the file and opens after it: " + err.Error())
-		seq = nil
-	case line == 0:
-		warn(door.Name + ": no longer opens: " + door.OneTime.Path + " has no sequence left; add some and reload")
+	if err == nil && line == 0 {
+		warn(door.Name + ": does not open again: " + door.OneTime.Path + " has no sequence left; add some and reload")
 	}
 	door.OneTime.Line, door.Sequence = line, seq
 	if err := d.matcher.SetSequence(i, seq); err != nil {
 		warn(door.Name + ": " + err.Error())
 	}
+	return err
 }

@@ -81,7 +81,9 @@ func TestOneTime(t *testing.T) {
 			for _, ev := range d.matcher.Packet(0, &p) {
 				if ev.Kind == matcher.Open {
 					opened = true
-					d.nextSequence(ev.Door, func(s string) { warnings = append(warnings, s) })
+					if err := d.useSequence(ev.Door, func(s string) { warnings = append(warnings, s) }); err != nil {
+						t.Error(err)
+					}
 				}
 			}
 		}
@@ -128,15 +130,39 @@ func TestOneTimeUnmarked(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	var warned string
-	d.nextSequence(0, func(s string) { warned = s })
-	if !strings.HasPrefix(warned, "a: no longer opens until a reload: ") || !strings.Contains(warned, path) {
-		t.Errorf("warning %q", warned)
+	err := d.useSequence(0, func(s string) { t.Error(s) })
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("the error is %v, which should name %s", err, path)
 	}
 	for _, n := range []uint16{1001, 2001} {
 		p := matcher.Packet{Port: matcher.Port{Number: n, Proto: matcher.TCP}, Local: true}
 		if evs := d.matcher.Packet(0, &p); len(evs) != 0 {
 			t.Errorf("port %d still opens", n)
+		}
+	}
+}
+
+// TestInherit reloads while attempts are in flight: those at doors that take
+// the same knocks go on, wherever the door stands in the file now.
+func TestInherit(t *testing.T) {
+	old := parseDoors(t, "[a]\nsequence = 1,2\n[b]\nsequence = 3,4\n[c]\nsequence = 5,6\n[a]\nsequence = 7,8\n[d]\nsequence = 9,10\n")
+	knock := func(d *doors, n uint16) (opened string) {
+		p := matcher.Packet{Port: matcher.Port{Number: n, Proto: matcher.TCP}, Local: true}
+		for _, ev := range d.matcher.Packet(0, &p) {
+			if ev.Kind == matcher.Open {
+				opened += d.name(ev.Door)
+			}
+		}
+		return opened
+	}
+	for _, n := range []uint16{1, 3, 5, 7, 9} {
+		knock(old, n)
+	}
+	fresh := parseDoors(t, "[c]\nsequence = 5,6\nstart_command = other\n[a]\nsequence = 7,8\n[b]\nsequence = 3,4\nseq_timeout = 7\n[e]\nsequence = 9,10\n[a]\nsequence = 1,2\n")
+	fresh.inherit(old)
+	for n, want := range map[uint16]string{2: "a", 4: "", 6: "c", 8: "a", 10: ""} {
+		if got := knock(fresh, n); got != want {
+			t.Errorf("the second knock, on %d, opens %q, want %q", n, got, want)
 		}
 	}
 }

@@ -69,8 +69,20 @@ func TestMisused(t *testing.T) {
 		"frob", "wan0 -i", "-v wan", "--", "-", "check x", "status x", "open", "open ssh", "open ssh 192.0.2.7 x",
 		"close a 192.0.2.7 b", "--json", "check --prometheus", "status --json --prometheus", "status --frob", "demo x",
 	} {
-		if status := run(strings.Fields(args)); status != 1 {
+		if status := run("sesame", strings.Fields(args)); status != 1 {
 			t.Errorf("%q: exit status %d, want 1", args, status)
 		}
+	}
+}
+
+// TestAsKnockd checks that words are no subcommands to a program of that name.
+func TestAsKnockd(t *testing.T) {
+	for args, want := range map[string]int{"check -h": 0, "-V frob": 0, "-h": 0, "-x": 1, "--frob": 1, "--json": 1} {
+		if status := run("/usr/sbin/knockd", strings.Fields(args)); status != want {
+			t.Errorf("knockd %s: exit status %d, want %d", args, status, want)
+		}
+	}
+	if status := run("./knockd-sesame", []string{"frob", "-h"}); status != 1 {
+		t.Errorf("knockd-sesame takes a word that it does not know: %d", status)
 	}
 }

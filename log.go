@@ -18,6 +18,7 @@ type logger struct {
 	stderr   bool
 	path     string // of the file; "": none
 	file     *os.File
+	plain    bool // the file is the journal, which has the time
 	syslog   *syslog
 	lost     int   // lines that could not be written
 	lostWhy  error // the first of them
@@ -38,7 +39,7 @@ func (l *logger) open(path string) error {
 		return fault.New("open the log file", err)
 	}
 	l.closeFile()
-	l.path, l.file = path, file
+	l.path, l.file, l.plain = path, file, file != nil && isJournal(file, os.Getenv("JOURNAL_STREAM"))
 	return nil
 }
 
@@ -88,6 +89,10 @@ func (l *logger) warn(line string) {
 
 // toFile writes with knockd's prefix.
 func (l *logger) toFile(line string) {
+	if l.plain {
+		l.write(l.file, "", line)
+		return
+	}
 	t := l.now()
 	year, month, day := t.Date()
 	hour, minute, _ := t.Clock()
@@ -151,6 +156,14 @@ func printable(line string) string {
 		}
 		return r
 	}, line)
+}
+
+// isJournal reports whether f is the stream to systemd's journal, given by its
+// device and inode in JOURNAL_STREAM (systemd.exec(5)).
+func isJournal(f *os.File, stream string) bool {
+	var st unix.Stat_t
+	return stream != "" && unix.Fstat(int(f.Fd()), &st) == nil &&
+		stream == strconv.FormatUint(uint64(st.Dev), 10)+":"+strconv.FormatUint(st.Ino, 10)
 }
 
 // isTerminal reports whether a person may be looking at f.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var noon = time.Date(2026, 3, 4, 12, 34, 56, 0, time.Local)
@@ -181,5 +183,35 @@ func TestSyslogStuck(t *testing.T) {
 	s := newSyslog(path)
 	for range 10000 {
 		s.send(noon, "line")
+	}
+}
+
+// TestLogToJournal leaves the time out where the journal adds its own.
+func TestLogToJournal(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	l, _ := newTestLogger(t)
+	for _, tt := range []struct {
+		stream, want string
+	}{
+		{fmt.Sprintf("%d:%d", st.Dev, st.Ino), "line\n"},
+		{fmt.Sprintf("%d:%d", st.Dev, st.Ino+1), "[2026-03-04 12:34] line\n"},
+		{"", "[2026-03-04 12:34] line\n"},
+	} {
+		if err := f.Truncate(0); err != nil {
+			t.Fatal(err)
+		}
+		f.Seek(0, 0)
+		l.file, l.plain = f, isJournal(f, tt.stream)
+		if l.print("line"); read(t, f.Name()) != tt.want {
+			t.Errorf("JOURNAL_STREAM=%s: %q, want %q", tt.stream, read(t, f.Name()), tt.want)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +29,7 @@ var version = "dev"
 const defaultConfig = "/etc/knockd.conf"
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args[0], os.Args[1:]))
 }
 
 // subcommand is what the program does besides being the daemon.
@@ -47,9 +48,12 @@ var subcommands = [...]subcommand{
 }
 
 // run is the whole program; its result is the exit status.
-func run(args []string) int {
-	c := subcommand{run: serve}
-	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
+//
+// Called as knockd it takes knockd's command line and no other: words that are
+// no options are passed over, as getopt_long(3) makes knockd do.
+func run(name string, args []string) int {
+	c, asKnockd := subcommand{run: serve}, name[strings.LastIndexByte(name, '/')+1:] == "knockd"
+	if !asKnockd && len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
 		i := slices.IndexFunc(subcommands[:], func(c subcommand) bool { return c.name == args[0] })
 		if i < 0 {
 			return misused("unknown command " + strconv.Quote(args[0]))
@@ -66,7 +70,7 @@ func run(args []string) int {
 	case o.version:
 		os.Stdout.WriteString("sesame " + version + " (reads the configuration of knockd 0.8)\n")
 		return 0
-	case len(o.words) > c.most:
+	case len(o.words) > c.most && !asKnockd:
 		return misused("unexpected argument " + strconv.Quote(o.words[c.most]))
 	case len(o.words) < c.least:
 		return misused(c.name + " needs a door and an address")

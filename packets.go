@@ -71,12 +71,16 @@ func (d *daemon) onEvent(ev matcher.Event) {
 		cooldown := int64(d.doors.config.Doors[ev.Door].Cooldown / time.Second)
 		d.log.print(who + ": not opened: it opened less than " + strconv.FormatInt(cooldown, 10) + " s ago")
 	case matcher.Open:
+		if d.doors.config.Doors[ev.Door].OneTime != nil {
+			err := d.doors.useSequence(ev.Door, d.log.warn)
+			d.refilter()
+			if err != nil {
+				d.log.warn(who + ": not opened until a reload, so that no sequence opens twice: " + err.Error())
+				return
+			}
+		}
 		d.log.print(who + ": OPEN SESAME")
 		d.leases.Open(d.loop.instant, &d.doors.exec[ev.Door], ev.Src)
-		if d.doors.config.Doors[ev.Door].OneTime != nil {
-			d.doors.nextSequence(ev.Door, d.log.warn)
-			d.refilter()
-		}
 	}
 }
 

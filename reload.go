@@ -10,7 +10,8 @@ import (
 )
 
 // reload reads the configuration again. It takes effect as a whole or not at
-// all: with any fault the one in force stays. Leases go on as they were.
+// all: with any fault the one in force stays. Leases go on as they were, and so
+// do attempts at doors that take the same knocks as before.
 func (d *daemon) reload() {
 	d.log.print("re-reading config file: " + d.config)
 	// What reading and compiling left behind, and the old doors, would stay
@@ -55,6 +56,7 @@ func (d *daemon) tryReload() error {
 	t := d.totals()
 	d.counts.past.evicted, d.counts.past.refused = t.evicted, t.refused
 	old := d.doors.config
+	fresh.inherit(d.doors)
 	d.doors, d.down = fresh, false
 	d.leases.SetLimits(d.loop.instant, limits(cfg))
 	if err := d.openLog(cfg); err != nil {

@@ -78,9 +78,9 @@ func openMany(l *lab) (d *served, before, after usage) {
 	return d, before, after
 }
 
-// Opening makes garbage, which may be there for a moment.
+// Opening makes garbage, which may be there for a moment. The test runs alone:
+// how much there is depends on how busy the machine is.
 func TestOpenDoorsInMemory(t *testing.T) {
-	t.Parallel()
 	sesameOnly(t, "an open door is a process")
 	d, before, _ := openMany(newLab(t))
 	eventually(t, fmt.Sprint("memory within 1,024 kB of ", before.rss, " kB"), func() bool {

@@ -100,6 +100,24 @@ func TestHupReadsAgain(t *testing.T) {
 	d.want(client+": door: OPEN SESAME", 1)
 }
 
+// A reload between two knocks costs neither.
+func TestHupKeepsAttempts(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "it forgets them")
+	l := newLab(t)
+	d := l.start(door)
+	l.knock(gateway, "7000", "8000")
+	d.wait("door: Stage 2")
+	path := l.config(underTest(t), "[before]\n\tsequence = 1111\n"+door)
+	if err := d.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.wait("re-reading config file: " + path)
+	l.opened(d, "before", "1111")
+	l.knock(gateway, "9000")
+	d.wait(client + ": door: OPEN SESAME")
+}
+
 func TestHupWithABadFileKeepsTheDoors(t *testing.T) {
 	t.Parallel()
 	sesameOnly(t, "it exits")

@@ -61,7 +61,7 @@ const syscallEntry = 1 // PTRACE_SYSCALL_INFO_ENTRY
 // one of them leaves behind, a kill before the next one leaves as well.
 var dull = map[uint64]bool{
 	unix.SYS_FUTEX: true, unix.SYS_EPOLL_PWAIT: true, unix.SYS_NANOSLEEP: true, unix.SYS_MADVISE: true,
-	unix.SYS_MMAP: true, unix.SYS_MUNMAP: true, unix.SYS_MPROTECT: true, unix.SYS_RT_SIGPROCMASK: true,
+	unix.SYS_MUNMAP: true, unix.SYS_MPROTECT: true, unix.SYS_RT_SIGPROCMASK: true,
 	unix.SYS_RT_SIGACTION: true, unix.SYS_RT_SIGRETURN: true, unix.SYS_SIGALTSTACK: true, unix.SYS_TGKILL: true,
 	unix.SYS_GETPID: true, unix.SYS_GETTID: true, unix.SYS_SCHED_YIELD: true, unix.SYS_CLOCK_GETTIME: true,
 	unix.SYS_RESTART_SYSCALL: true, unix.SYS_PPOLL: true, unix.SYS_SCHED_GETAFFINITY: true, unix.SYS_PRCTL: true,
