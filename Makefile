@@ -26,7 +26,7 @@ export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
 AS_ROOT := '$(CURDIR)/tools/as-root.sh'
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test setup lint deps unit fuzz qemu cross e2e bench clean help
+.PHONY: build demo test setup lint deps unit differential fuzz qemu cross e2e bench clean help
 
 build: ## build ./sesame, static, for this machine, as packaging/cross.sh does
 	CGO_ENABLED=0 $(GO) build -trimpath -gcflags=std=-l -ldflags '-s -w -X main.version=$(VERSION)' -o sesame .
@@ -75,6 +75,9 @@ unit: ## the packages' tests with the race detector
 e2e: ## the end-to-end tests, in network namespaces and an image build
 	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m $(GOTESTFLAGS) -exec $(AS_ROOT) ./e2e/...
 
+differential: ## the packaged knockd and sesame on the same packets; not a part of test yet
+	CGO_ENABLED=0 $(GO) test -count=1 -tags differential $(GOTESTFLAGS) -exec $(AS_ROOT) ./e2e/diff
+
 fuzz: ## every fuzz target for FUZZTIME
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh
 
@@ -92,4 +95,4 @@ clean: ## remove what was built
 
 help: ## this list
 	@sed -nE 's/^([a-z0-9]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '%-8s %s\n' "$$name" "$$text"; done
+		printf '%-12s %s\n' "$$name" "$$text"; done
