@@ -70,8 +70,8 @@ func (l *logger) print(line string) {
 	if l.file != nil {
 		l.toFile(line)
 	}
-	if l.syslog != nil {
-		l.syslog.send(l.now(), line)
+	if l.syslog != nil && !l.syslog.send(l.now(), line) {
+		l.lostAll++
 	}
 	if l.stderr || l.file == nil && l.syslog == nil {
 		l.write(l.standard, "", line)
@@ -181,6 +181,7 @@ type syslog struct {
 	path   string
 	fd     int  // -1: not connected
 	stream bool // rather than datagrams
+	lost   int  // lines that nobody took
 }
 
 func (s *syslog) close() {
@@ -191,10 +192,22 @@ func (s *syslog) close() {
 
 func newSyslog(path string) *syslog { return &syslog{path: path, fd: -1} }
 
-// send writes one line. A daemon that was started anew has a new socket, so a
-// line that cannot be sent is tried once more on a new connection; a daemon
-// that does not read costs the line, not our time.
-func (s *syslog) send(now time.Time, line string) {
+// send writes one line and reports whether it was taken. A daemon that does not
+// read costs the line, not our time; when it reads again it is told how many it
+// missed.
+func (s *syslog) send(now time.Time, line string) bool {
+	if s.lost > 0 && s.try(message(now, strconv.Itoa(s.lost)+" log lines were lost: "+s.path+" did not take them")) {
+		s.lost = 0
+	}
+	if s.lost == 0 && s.try(message(now, line)) {
+		return true
+	}
+	s.lost++
+	return false
+}
+
+// message returns a line as it is on the wire.
+func message(now time.Time, line string) []byte {
 	_, month, day := now.Date()
 	hour, minute, second := now.Clock()
 	text := make([]byte, 0, len("<13>Jan _2 15:04:05 knockd: \x00")+len(line))
@@ -203,22 +216,28 @@ func (s *syslog) send(now time.Time, line string) {
 	text = padded(append(text, ' '), hour, 2, '0')
 	text = padded(append(text, ':'), minute, 2, '0')
 	text = padded(append(text, ':'), second, 2, '0')
-	text = append(append(text, " knockd: "...), line...)
+	return append(append(text, " knockd: "...), line...)
+}
+
+// try sends a message. A daemon that was started anew has a new socket, so one
+// that cannot be sent is tried once more on a new connection.
+func (s *syslog) try(text []byte) bool {
 	for range 2 {
 		if s.fd < 0 && !s.connect() {
-			return
+			return false
 		}
-		message := text
+		bytes := text
 		if s.stream {
-			message = append(message, 0) // the end of a message, as in syslog(3)
+			bytes = append(bytes, 0) // the end of a message, as in syslog(3)
 		}
-		err := unix.Sendto(s.fd, message, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+		err := unix.Sendto(s.fd, bytes, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 		if err == nil || err == unix.EAGAIN {
-			return
+			return err == nil
 		}
 		unix.Close(s.fd)
 		s.fd = -1
 	}
+	return false
 }
 
 // connect tries a datagram socket, then a stream.

@@ -134,26 +134,40 @@ func TestLogNobodyReads(t *testing.T) {
 	}
 }
 
+// syslogDaemon listens as a syslog daemon on a datagram socket.
+func syslogDaemon(t *testing.T, path string) (read func() string, end func()) {
+	t.Helper()
+	c, err := net.ListenPacket("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read = func() string {
+		b := make([]byte, 200)
+		n, _, err := c.ReadFrom(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	return read, func() { c.Close(); os.Remove(path) }
+}
+
+const onWire = "<13>Mar  4 12:34:56 knockd: "
+
 // TestSyslog checks the wire form and that a daemon which was started anew is
 // found again, also when its socket is a stream then.
 func TestSyslog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	s := newSyslog(path)
-	s.send(noon, "nobody listens") // must not fail or wait
-	const want = "<13>Mar  4 12:34:56 knockd: line"
 	for range 2 {
-		c, err := net.ListenPacket("unixgram", path)
-		if err != nil {
-			t.Fatal(err)
+		read, end := syslogDaemon(t, path)
+		if !s.send(noon, "line") {
+			t.Error("not taken")
 		}
-		s.send(noon, "line")
-		b := make([]byte, 100)
-		n, _, err := c.ReadFrom(b)
-		if err != nil || string(b[:n]) != want {
-			t.Errorf("%q, %v", b[:n], err)
+		if got := read(); got != onWire+"line" {
+			t.Errorf("%q", got)
 		}
-		c.Close()
-		os.Remove(path)
+		end()
 	}
 	ln, err := net.Listen("unix", path)
 	if err != nil {
@@ -167,22 +181,44 @@ func TestSyslog(t *testing.T) {
 	}
 	defer c.Close()
 	b := make([]byte, 100)
-	if n, err := c.Read(b); err != nil || string(b[:n]) != want+"\x00" {
+	if n, err := c.Read(b); err != nil || string(b[:n]) != onWire+"line\x00" {
 		t.Errorf("over a stream: %q, %v", b[:n], err)
+	}
+}
+
+// TestSyslogAway tells a syslog daemon what it missed while it was away.
+func TestSyslogAway(t *testing.T) {
+	l, _ := newTestLogger(t)
+	path := filepath.Join(t.TempDir(), "log")
+	l.syslog = newSyslog(path)
+	for range 3 {
+		l.print("nobody listens")
+	}
+	if l.lostAll != 3 {
+		t.Errorf("%d lines are counted as lost, want 3", l.lostAll)
+	}
+	read, end := syslogDaemon(t, path)
+	defer end()
+	l.print("line")
+	l.print("next")
+	for _, want := range []string{"3 log lines were lost: " + path + " did not take them", "line", "next"} {
+		if got := read(); got != onWire+want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 
 // TestSyslogStuck checks that a syslog daemon which does not read costs no time.
 func TestSyslogStuck(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	c, err := net.ListenPacket("unixgram", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	_, end := syslogDaemon(t, path)
+	defer end()
 	s := newSyslog(path)
 	for range 10000 {
 		s.send(noon, "line")
+	}
+	if s.lost == 0 {
+		t.Error("all of 10,000 lines that nobody reads count as taken")
 	}
 }
 

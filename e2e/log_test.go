@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -105,7 +106,8 @@ func TestSyslog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pipe.Close()
-	l.launch(d, "-i", netns.GatewayIf, "-c", l.file("knockd.conf", logDoor("UseSyslog", pipe.Name())))
+	path := filepath.Join(l.dir, "log")
+	l.launch(d, "-i", netns.GatewayIf, "-c", l.file("knockd.conf", logDoor("UseSyslog\n\tLogFile = "+path, pipe.Name())))
 	logger.wait(logged[0])
 	l.knock(gateway, "7000", "8000", "9000")
 	if _, err := pipe.Read(make([]byte, 64)); err != nil {
@@ -114,6 +116,11 @@ func TestSyslog(t *testing.T) {
 	for _, line := range logged {
 		logger.wait(line)
 	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkLog(t, string(file), logged)
 	// The number is the facility times 8 plus the level (RFC 3164, section
 	// 4.1.1): user (1) and notice (5). Debian's knockd says daemon (3).
 	pri := "13"
