@@ -142,9 +142,6 @@ func (d *daemon) warnings(cfg *config.Config) {
 	if d.pidfile != "" && cfg.PidFile != "" && d.pidfile != cfg.PidFile {
 		d.log.warn("PidFile = " + cfg.PidFile + " is not used: the command line says " + d.pidfile)
 	}
-	if d.lookup {
-		d.log.warn("names are not looked up: -l has no effect")
-	}
 }
 
 // run is the event loop. It returns the exit status.

@@ -17,7 +17,7 @@ options:
   -d, --daemon           run as a daemon
   -c, --config <file>    use an alternate config file
   -D, --debug            output debug messages
-  -l, --lookup           accepted for knockd's sake: names are not looked up
+  -l, --lookup           log the name of an address that opens a door
   -p, --pidfile <file>   use an alternate pidfile
   -g, --logfile <file>   use an alternate logfile
   -v, --verbose          log to stderr as well

@@ -79,9 +79,25 @@ func (d *daemon) onEvent(ev matcher.Event) {
 				return
 			}
 		}
-		d.log.print(who + ": OPEN SESAME")
+		d.logOpening(ev)
 		d.leases.Open(d.loop.instant, &d.doors.exec[ev.Door], ev.Src)
 	}
+}
+
+// logOpening says that a door opens, with -l as soon as the source's name is
+// known.
+func (d *daemon) logOpening(ev matcher.Event) {
+	src, line := exec.Text(ev.Src), ": "+d.doors.name(ev.Door)+": OPEN SESAME"
+	if !d.lookup {
+		d.log.print(src + line)
+		return
+	}
+	d.leases.Lookup(d.loop.instant, ev.Src, func(host string) {
+		if host != "" {
+			src += " (" + host + ")"
+		}
+		d.log.print(src + line)
+	})
 }
 
 // refilter tells the socket what the doors want to hear now.

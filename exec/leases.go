@@ -101,8 +101,9 @@ type Leases struct {
 	at      Instant        // of the call at hand
 	last    uint64         // number of the lease opened last
 	orphans map[string]int // start commands of an earlier daemon, while they are looked for
-	ending  bool           // every lease is to end
-	stuck   int            // leases in that state
+	lookups []*lookup
+	ending  bool // every lease is to end
+	stuck   int  // leases in that state
 	stats   Stats
 }
 
@@ -231,11 +232,12 @@ func (l *Leases) Expire(at Instant) {
 		l.due(int32(i))
 	}
 	l.runner.expire(at.Now)
+	l.expireLookups()
 }
 
 // Next returns when Expire must be called again; Never: no lease runs, and no
 // command that has an end.
-func (l *Leases) Next() matcher.Time { return min(l.wheel.Next(), l.runner.next) }
+func (l *Leases) Next() matcher.Time { return min(l.wheel.Next(), l.runner.next, l.nextLookup()) }
 
 // FD returns the descriptor to poll for reading; when it is ready, call Ready.
 func (l *Leases) FD() int { return l.runner.epoll }
@@ -266,8 +268,9 @@ func (l *Leases) Stats() Stats {
 }
 
 // Close gives up what the system gave. Commands that run go on, and leases stay
-// in the state file.
+// in the state file. Lookups end without a name.
 func (l *Leases) Close() {
+	l.endLookups()
 	l.runner.close()
 	l.closeJournal()
 }

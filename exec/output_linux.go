@@ -31,6 +31,9 @@ func (r *runner) ready() {
 			j.done()
 			continue
 		}
+		if r.leases.lookupReady(ev.Fd) {
+			continue
+		}
 		// One read each: a command that never stops writing does not keep the
 		// loop from anything else.
 		if p := r.byPipe[ev.Fd]; p != nil && !r.read(p) {

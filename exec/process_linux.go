@@ -21,25 +21,38 @@ type process struct {
 	muted    matcher.Time // its output is not looked at until then; Never: it is
 }
 
-// spawn starts /bin/sh in a session of its own, as knockd does, with both
-// outputs in one pipe.
+// spawn starts a command, as knockd does: both outputs go to one pipe.
 func spawn(c command, null int, env []string) (*process, error) {
+	pid, pipe, err := shell(null, env, true, c.text)
+	if err != nil {
+		return nil, err
+	}
+	return &process{command: c, pid: pid, pipe: pipe, deadline: matcher.Never, muted: matcher.Never}, nil
+}
+
+// shell starts /bin/sh -c with arguments, in a session of its own, and returns
+// the end of a pipe from which its output can be read without waiting.
+func shell(null int, env []string, withErrors bool, args ...string) (pid, output int, err error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("pipe2", err)
+		return 0, -1, os.NewSyscallError("pipe2", err)
 	}
 	defer unix.Close(pipe[1])
-	pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", c.text}, &syscall.ProcAttr{
+	stderr := null
+	if withErrors {
+		stderr = pipe[1]
+	}
+	pid, err = syscall.ForkExec("/bin/sh", append([]string{"sh", "-c"}, args...), &syscall.ProcAttr{
 		Env:   env,
-		Files: []uintptr{uintptr(null), uintptr(pipe[1]), uintptr(pipe[1])},
+		Files: []uintptr{uintptr(null), uintptr(pipe[1]), uintptr(stderr)},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		unix.Close(pipe[0])
-		return nil, os.NewSyscallError("fork", err)
+		return 0, -1, os.NewSyscallError("fork", err)
 	}
 	unix.SetNonblock(pipe[0], true) // which cannot fail on one just made
-	return &process{command: c, pid: pid, pipe: pipe[0], deadline: matcher.Never, muted: matcher.Never}, nil
+	return pid, pipe[0], nil
 }
 
 // signal reaches the command and all its children: a session of its own is a

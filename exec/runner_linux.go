@@ -143,6 +143,8 @@ func (r *runner) reap() {
 		}
 		if p := r.byPID[pid]; p != nil {
 			r.end(p, ws)
+		} else {
+			r.leases.lookupEnded(pid)
 		}
 	}
 	r.setNext()
