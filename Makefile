@@ -26,7 +26,7 @@ export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
 AS_ROOT := '$(CURDIR)/tools/as-root.sh'
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test setup lint deps unit differential fuzz qemu cross e2e bench clean help
+.PHONY: build demo test setup lint deps unit fuzz qemu cross e2e bench clean help
 
 build: ## build ./sesame, static, for this machine, as packaging/cross.sh does
 	CGO_ENABLED=0 $(GO) build -trimpath -gcflags=std=-l -ldflags '-s -w -X main.version=$(VERSION)' -o sesame .
@@ -73,10 +73,7 @@ unit: ## the packages' tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -count=1 $(GOTESTFLAGS) -exec $(AS_ROOT) $$($(GO) list ./... | grep -v '/e2e')
 
 e2e: ## the end-to-end tests, in network namespaces and an image build
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m $(GOTESTFLAGS) -exec $(AS_ROOT) ./e2e/...
-
-differential: ## the packaged knockd and sesame on the same packets; not a part of test yet
-	CGO_ENABLED=0 $(GO) test -count=1 -tags differential $(GOTESTFLAGS) -exec $(AS_ROOT) ./e2e/diff
+	CGO_ENABLED=1 $(GO) test -race -count=1 -p 1 -timeout 20m $(GOTESTFLAGS) -exec $(AS_ROOT) ./e2e/...
 
 fuzz: ## every fuzz target for FUZZTIME
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -242,17 +241,7 @@ func (p *process) pause() {
 
 func (p *process) awaitPause() {
 	p.t.Helper()
-	pid, err := p.PID()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	eventually(p.t, "the program to stop", func() bool {
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-		return err == nil && len(threads) > 0 && !slices.ContainsFunc(threads, func(path string) bool {
-			text, err := os.ReadFile(path)
-			return err != nil || !strings.Contains(string(text), ") T ")
-		})
-	})
+	eventually(p.t, "the program to stop", p.Paused)
 }
 
 // exit returns the program's exit status when it has ended.

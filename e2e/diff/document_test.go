@@ -1,5 +1,3 @@
-//go:build differential
-
 package diff_test
 
 import (
@@ -22,8 +20,8 @@ one interface and with the same doors, and sends every packet once, so that both
 they log and what their commands write, line by line. Of %d scenarios %d are the same; in the others the difference is the
 one that is named here, and the test fails for any other.
 
-    go test -tags differential ./e2e/diff                              # as root, on Debian or Ubuntu with knockd and iproute2
-    go test -tags differential ./e2e/diff -run TestDocument -update    # after a change of the scenarios: writes this file anew
+    go test ./e2e/diff                              # as root, on Debian or Ubuntu with knockd and iproute2
+    go test ./e2e/diff -run TestDocument -update    # after a change of the scenarios: writes this file anew
 
 An attempt is what an address has knocked of a sequence so far. A lease is the time for which a door is open.
 
@@ -46,7 +44,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("docs/knockd.md is not what the scenarios say; write it anew with go test -tags differential ./e2e/diff -run TestDocument -update")
+		t.Errorf("docs/knockd.md is not what the scenarios say; write it anew with go test ./e2e/diff -run TestDocument -update")
 	}
 }
 

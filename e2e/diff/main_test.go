@@ -1,5 +1,3 @@
-//go:build differential
-
 // Package diff_test runs the packaged knockd and sesame side by side, on the
 // same interface and with the same doors, and sends every packet once: both
 // hear exactly the same. What they log and what their commands write must be
@@ -9,7 +7,7 @@
 // The scenarios are also the text of docs/knockd.md. After a change of them,
 // write it anew with
 //
-//	go test -tags differential ./e2e/diff -run TestDocument -update
+//	go test ./e2e/diff -run TestDocument -update
 package diff_test
 
 import (

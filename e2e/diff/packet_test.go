@@ -1,5 +1,3 @@
-//go:build differential
-
 package diff_test
 
 import (

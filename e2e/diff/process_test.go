@@ -1,5 +1,3 @@
-//go:build differential
-
 package diff_test
 
 import (
@@ -90,6 +88,39 @@ func signal(sig syscall.Signal) step {
 			}
 		}
 	}
+}
+
+// idle waits until both sleep and nothing wakes them. knockd reloads in its
+// signal handler: interrupted in the middle of a packet, it may crash.
+func (l *lab) idle() {
+	l.t.Helper()
+	for _, s := range l.up() {
+		pid, err := s.proc.PID()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		before, quiet := "", 0
+		l.until(s, "its rest", func() bool {
+			now := activity(pid)
+			if quiet++; now != before || !strings.Contains(now, "(sleeping)") {
+				before, quiet = now, 0
+			}
+			return quiet == 3
+		})
+	}
+}
+
+// activity is a process's state and how often it has been run, see
+// proc_pid_status(5).
+func activity(pid int) string {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	var text string
+	for line := range strings.Lines(string(status)) {
+		if strings.HasPrefix(line, "State:") || strings.Contains(line, "ctxt_switches:") {
+			text += line
+		}
+	}
+	return text
 }
 
 // exits waits until both have ended.

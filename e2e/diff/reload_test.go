@@ -1,11 +1,8 @@
-//go:build differential
-
 package diff_test
 
 import (
 	"os"
 	"strings"
-	"syscall"
 )
 
 var kept = remark("the configuration in force stays")
@@ -44,14 +41,14 @@ var reloads = group{"Reload (SIGHUP)", []scenario{
 	{
 		name: "a log file that was moved", text: "As logrotate does it: what comes later is in a new file of the old name.",
 		doors: one(""),
-		steps: []step{send(syn(a, 7000)), settle, move("log", "log.1"), signal(syscall.SIGHUP), reopened("log"),
+		steps: []step{send(syn(a, 7000)), settle, move("log", "log.1"), hangUp, reopened("log"),
 			send(syn(b, 7000)), settle, note(openings)},
 		want: []string{opens(a, "door", 1), reread, opens(b, "door", 1), "= log.1: " + a + "\n= log: " + b + "\n= log.2: "},
 	},
 	{
 		name: "another log file", text: "What comes later is in the new one.", doors: one(""),
 		steps: []step{send(syn(a, 7000)), settle, file("conf", "[options]\n\tLogFile = DIR/log.2\n"+one("")+sentinel),
-			signal(syscall.SIGHUP), reopened("log.2"), send(syn(b, 7000)), settle, note(openings)},
+			hangUp, reopened("log.2"), send(syn(b, 7000)), settle, note(openings)},
 		want: []string{opens(a, "door", 1), reread, opens(b, "door", 1), "= log.1: \n= log: " + a + "\n= log.2: " + b},
 	},
 	{
@@ -63,13 +60,13 @@ var reloads = group{"Reload (SIGHUP)", []scenario{
 	{
 		name: "a file with a mistake", text: "knockd ends; sesame says what is wrong and keeps to the old file.", doors: door,
 		steps: []step{file("conf", "[options]\n\tLogFile = DIR/log\n[door]\n\tsequence = 1\n\tnonsense = 1\n"),
-			signal(syscall.SIGHUP), knockdExits, send(knock(a))},
+			hangUp, knockdExits, send(knock(a))},
 		want: []string{reread, remark("DIR/conf:5: nonsense: "), kept, opened(a)}, out: openedOut(a),
 		knockd: []string{reread, "= exit status 1"}, theirs: none, mend: 10,
 	},
 	{
 		name: "a file that is not there any more", text: "The same.", doors: door,
-		steps: []step{remove("conf"), signal(syscall.SIGHUP), knockdExits, send(knock(a))},
+		steps: []step{remove("conf"), hangUp, knockdExits, send(knock(a))},
 		want:  []string{reread, remark("DIR/conf: no such file or directory"), kept, opened(a)}, out: openedOut(a),
 		knockd: []string{reread, "= exit status 1"}, theirs: none, mend: 10,
 	},

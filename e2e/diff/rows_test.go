@@ -1,5 +1,3 @@
-//go:build differential
-
 package diff_test
 
 // difference is something in which sesame is not like knockd.
@@ -63,8 +61,8 @@ var others = []difference{
 		knockd: "an empty stop command is run; one that fails leaves the door open; a signal is logged as status 0; more than 4,095 characters are not run",
 		sesame: "an empty one is not; one that fails is run again; the signal is logged; there is no such limit"},
 	{id: "F", what: "what is logged",
-		knockd: "lines are cut at 1,023 characters and names of doors at 127; some are followed by an empty line; what commands print is not in it; `-l` adds names of hosts",
-		sesame: "lines are whole; none is empty; what commands print is in it, as are warnings and with `-D` packets; bytes that are no UTF-8 are replaced; names of hosts are not looked up"},
+		knockd: "lines are cut at 1,023 characters and names of doors at 127; some are followed by an empty line; what commands print is not in it; `-l` adds the name of the host to all",
+		sesame: "lines are whole; none is empty; what commands print is in it, as are warnings and with `-D` packets; bytes that are no UTF-8 are replaced; `-l` adds the name of the host to openings alone, for a lookup at the first knock tells whoever runs its name server"},
 	{id: "G", what: "command line and signals",
 		knockd: "LogFile and PidFile win over `-g` and `-p`; SIGTERM and SIGINT end with status 15 and 2",
 		sesame: "the command line wins, with a warning; the status is 0"},

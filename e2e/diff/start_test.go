@@ -1,5 +1,3 @@
-//go:build differential
-
 package diff_test
 
 import (
@@ -46,10 +44,10 @@ var arguments = group{"Command line", []scenario{
 	},
 	{
 		name: "-l",
-		text: "knockd writes the name of an address behind it; sesame looks no names up, and says so.", doors: one(""), manual: true,
+		text: "knockd looks the name of an address up at its first knock, sesame when a door opens.", doors: one(""), manual: true,
 		steps: []step{file("hosts", "192.0.2.2 laptop\n198.51.100.1 sentinel\n198.51.100.2 sentinel\n"),
 			tryWith(mounted("hosts", "/etc/hosts"), "-l", "-i", "wan", "-c", "DIR/conf"), send(syn(a, 7000))},
-		want:   []string{remark("-l has no effect"), started, opens(a, "door", 1)},
+		want:   []string{started, a + ": door: Stage 1", a + " (laptop): door: OPEN SESAME"},
 		knockd: []string{started, opens(a+" (laptop)", "door", 1)}, other: "F",
 	},
 	{

@@ -1,5 +1,3 @@
-//go:build differential
-
 package diff_test
 
 import (
@@ -154,16 +152,22 @@ func reload(doors string) step {
 	}
 }
 
-// hup sends SIGHUP and waits until both listen again. They are idle before:
-// knockd does all of it in its signal handler, whatever it is interrupted at.
-func hup(l *lab) {
+// hangUp sends SIGHUP alone.
+func hangUp(l *lab) {
 	l.t.Helper()
 	l.settle()
+	l.idle()
+	signal(syscall.SIGHUP)(l)
+}
+
+// hup sends SIGHUP and waits until both listen again.
+func hup(l *lab) {
+	l.t.Helper()
 	before := make(map[*side]int)
 	for _, s := range l.sides {
 		before[s] = strings.Count(s.log(), "] "+reread+"\n")
 	}
-	signal(syscall.SIGHUP)(l)
+	hangUp(l)
 	for _, s := range l.sides {
 		l.until(s, "the reload", func() bool { return strings.Count(s.log(), "] "+reread+"\n") > before[s] })
 	}
@@ -181,6 +185,9 @@ func (l *lab) awake() {
 				return
 			}
 		}
+	}
+	for _, s := range l.sides {
+		l.t.Logf("%s: has ended: %v; log:\n%s", s.name, s.proc.Exited(), s.log())
 	}
 	l.t.Fatal("after the reload a daemon hears nothing")
 }

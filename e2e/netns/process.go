@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -168,6 +169,25 @@ func (p *Process) Signal(sig syscall.Signal) error {
 		return err
 	}
 	return p.Continue()
+}
+
+// Paused reports whether the program has been stopped, with all of its threads.
+func (p *Process) Paused() bool {
+	pid, err := p.PID()
+	if err != nil {
+		return false
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	// nsenter stops later, and would do so after a Continue that comes too early.
+	for _, path := range append(threads, fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)) {
+		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), ") T ") {
+			return false
+		}
+	}
+	return true
 }
 
 // Continue lets a program go on that was stopped. nsenter stops with its child,
