@@ -29,7 +29,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 .PHONY: build demo test setup lint deps unit fuzz qemu cross e2e bench clean help
 
 build: ## build ./sesame, static, for this machine, as packaging/cross.sh does
-	CGO_ENABLED=0 $(GO) build -trimpath -gcflags=std=-l -ldflags '-s -w -X main.version=$(VERSION)' -o sesame .
+	CGO_ENABLED=0 $(GO) build -trimpath -gcflags=all=-l -gcflags=sesame/matcher= -gcflags=sesame/afpacket= -ldflags '-s -w -X main.version=$(VERSION)' -o sesame .
 
 demo: ## build and run the demo; installs nftables where no firewall tool is found
 	@tools/setup.sh demo

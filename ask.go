@@ -2,14 +2,13 @@ package main
 
 import (
 	"errors"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"sesame/control"
-	"sesame/exec"
+	"sesame/matcher"
 )
 
 // exitNoDaemon is the status of a command for a daemon where none runs.
@@ -183,8 +182,8 @@ func (o *options) awaitShut(path string) error {
 
 // sameAddress reports whether an address is the one that text stands for.
 func sameAddress(address, text string) bool {
-	a, err := netip.ParseAddr(text)
-	return err == nil && exec.Text(a.As16()) == address
+	a, ok := matcher.ParseAddr(text)
+	return ok && a.String() == address
 }
 
 // say prints a line for the user.

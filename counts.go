@@ -13,7 +13,8 @@ type totals struct {
 	verdicts [afpacket.Verdicts]uint64 // of Parse
 	kernel   afpacket.Counts
 	evicted  uint64
-	refused  uint64
+	decoys   uint64
+	ignored  uint64
 }
 
 // malformed returns how many packets were not looked at.
@@ -22,6 +23,13 @@ func (t *totals) malformed() (n uint64) {
 		n += t.verdicts[v]
 	}
 	return n
+}
+
+// add adds what a matcher has counted.
+func (t *totals) add(s matcher.Stats) {
+	t.evicted += s.Evicted
+	t.decoys += s.Decoys
+	t.ignored += s.Ignored
 }
 
 // counts keeps totals over sockets and matchers that come and go.
@@ -41,8 +49,7 @@ func (d *daemon) totals() totals {
 	stats := d.doors.matcher.Stats()
 	t.kernel.Passed += kernel.Passed
 	t.kernel.Dropped += kernel.Dropped
-	t.evicted += stats.Evicted
-	t.refused += stats.Refused
+	t.add(stats)
 	return t
 }
 
@@ -56,8 +63,7 @@ func (d *daemon) report() {
 	}
 	losses := []loss{
 		{t.kernel.Dropped - before.kernel.Dropped, "packets dropped by the kernel, because they came faster than they could be read"},
-		{t.evicted - before.evicted, "attempts at their first stage gave way to newer ones"},
-		{t.refused - before.refused, "attempts not begun, because the table was full of later stages"},
+		{t.evicted - before.evicted, "attempts gave way to newer ones"},
 	}
 	for v := afpacket.Knock + 1; v < afpacket.Verdicts; v++ {
 		losses = append(losses, loss{t.verdicts[v] - before.verdicts[v], "packets not looked at (" + v.String() + ")"})

@@ -99,7 +99,7 @@ func TestCountsSurviveReload(t *testing.T) {
 	}
 	d.report()
 	d.report()
-	lost := fmt.Sprintf("lost: %d attempts at their first stage gave way to newer ones; 7 packets not looked at (%v)\n", want.evicted, afpacket.Knock+1)
+	lost := fmt.Sprintf("lost: %d attempts gave way to newer ones; 7 packets not looked at (%v)\n", want.evicted, afpacket.Knock+1)
 	if log := p.log(); strings.Count(log, "lost: ") != 1 || !strings.Contains(log, lost) {
 		t.Errorf("%q is not there, or not alone:\n%s", lost, log)
 	}
@@ -131,7 +131,7 @@ func TestStatusTells(t *testing.T) {
 	if got := d.answer("open ssh 198.18.0.0"); got != "outcome renewed" {
 		t.Error(got, d.states())
 	}
-	d.counts.past.verdicts[afpacket.Knock+1], d.counts.past.kernel.Dropped, d.counts.past.evicted, d.counts.past.refused = 2, 3, 4, 5
+	d.counts.past.verdicts[afpacket.Knock+1], d.counts.past.kernel.Dropped, d.counts.past.evicted, d.counts.past.decoys = 2, 3, 4, 5
 	d.log.lostAll = 6
 	d.started = d.loop.instant.Now.Add(-time.Hour)
 
@@ -159,7 +159,7 @@ func TestStatusTells(t *testing.T) {
 		t.Errorf("up %v at %v", up, time.Unix(0, s.Now))
 	}
 	for c, n := range map[control.Counter]uint64{
-		control.Malformed: 2, control.KernelDrops: 3, control.Evicted: 4, control.RefusedAttempts: 5,
+		control.Malformed: 2, control.KernelDrops: 3, control.Evicted: 4, control.Decoys: 5,
 		control.LogLost: 6, control.Openings: doors, control.Renewals: 1, control.StartFailures: 0, control.StopFailures: 0,
 	} {
 		if s.Counters[c] != n {

@@ -45,6 +45,8 @@ type daemon struct {
 	options
 	log        *logger
 	doors      *doors
+	guard      *matcher.Guard
+	limits     limiter
 	socket     *afpacket.Socket
 	addrs      *afpacket.Addresses
 	leases     *exec.Leases
@@ -53,6 +55,7 @@ type daemon struct {
 	signals    *signals
 	loop       *loop
 	counts     counts
+	pace       pace
 	ownPidfile string       // as written; a reload does not move it
 	gaveBack   uint64       // openings when memory was returned last
 	down       bool         // the interface is, and comes back
@@ -80,6 +83,14 @@ func newDaemon(o options) (*daemon, error) {
 		return nil, err
 	}
 	if d.doors, err = newDoors(cfg); err != nil {
+		return nil, err
+	}
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	d.guard = matcher.NewGuard(cfg.Lockout, key)
+	if err := d.doors.drawDecoys(d.guard); err != nil {
 		return nil, err
 	}
 	if d.socket, err = afpacket.Listen(d.interfaceName(cfg), d.doors.interest(o.only4)); err != nil {
@@ -171,7 +182,7 @@ func (d *daemon) run() int {
 
 // next is when the loop must run even if nothing comes in.
 func (d *daemon) next() matcher.Time {
-	next := min(d.doors.matcher.Next(), d.leases.Next(), d.counts.next)
+	next := min(d.doors.matcher.Next(), d.leases.Next(), d.counts.next, d.limits.next)
 	if d.until != 0 {
 		next = min(next, d.until)
 	}
@@ -202,8 +213,20 @@ func (d *daemon) expire() {
 	if d.control != nil {
 		d.control.Expire(now)
 	}
+	d.summarize(now)
 	if now >= d.counts.next {
 		d.report()
+	}
+}
+
+// summarize logs how many lines were left out, when their time is over.
+func (d *daemon) summarize(now matcher.Time) {
+	for now >= d.limits.next {
+		line, ok := d.limits.summary(now)
+		if !ok {
+			return
+		}
+		d.log.print(line)
 	}
 }
 
@@ -252,6 +275,7 @@ func (d *daemon) exit(status int) {
 
 // finish leaves nothing behind that it does not report.
 func (d *daemon) finish() int {
+	d.summarize(matcher.Never)
 	d.report()
 	left := d.leases.Left()
 	if n := len(left); n > 0 && d.leases.StateFile != "" {

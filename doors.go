@@ -17,32 +17,37 @@ import (
 // needs, and the rest. Indexes are the same in all three.
 type doors struct {
 	config  *config.Config
+	match   []matcher.Door // sequences as they are in force
 	matcher *matcher.Matcher
 	exec    []exec.Door
 }
 
-func newDoors(cfg *config.Config) (*doors, error) {
+// newKey draws a key of a keyed hash.
+func newKey() (key matcher.Key, err error) {
 	var random [16]byte
 	if _, err := unix.Getrandom(random[:], 0); err != nil {
-		return nil, fault.New("draw a random key", os.NewSyscallError("getrandom", err))
+		return key, fault.New("draw a random key", os.NewSyscallError("getrandom", err))
 	}
-	key := matcher.Key{}
 	for i, b := range random {
 		key[i/8] = key[i/8]<<8 | uint64(b)
 	}
-	d := &doors{config: cfg}
+	return key, nil
+}
+
+func newDoors(cfg *config.Config) (*doors, error) {
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
 	match := make([]matcher.Door, len(cfg.Doors))
+	d := &doors{config: cfg, match: match}
 	for i := range cfg.Doors {
 		c := &cfg.Doors[i]
-		match[i] = matcher.Door{Sequence: c.Sequence, Flags: c.Flags, Timeout: c.SeqTimeout, Cooldown: c.Cooldown}
-		if c.Target.IsValid() {
-			match[i].Target = c.Target.As16()
-		}
+		match[i] = matcher.Door{Sequence: c.Sequence, Flags: c.Flags, Timeout: c.SeqTimeout, Cooldown: c.Cooldown, Target: c.Target}
 		d.exec = append(d.exec, exec.Door{
 			Name: c.Name, Start: c.Start, Stop: c.Stop, Start6: c.Start6, Stop6: c.Stop6, Lease: c.CmdTimeout,
 		})
 	}
-	var err error
 	if d.matcher, err = matcher.New(match, 0, key); err != nil {
 		return nil, fault.New("set up the doors", err)
 	}
@@ -51,7 +56,7 @@ func newDoors(cfg *config.Config) (*doors, error) {
 
 // interest is what the doors want to hear.
 func (d *doors) interest(only4 bool) afpacket.Interest {
-	return afpacket.Interest{Ports: d.matcher.Ports(), Flags: d.matcher.Flags(), Only4: only4}
+	return afpacket.Interest{Ports: d.matcher.Ports(), Flags: d.matcher.Flags(), Decoys: d.matcher.Decoys(), Only4: only4}
 }
 
 // name returns a door's name.
@@ -95,7 +100,7 @@ func (d *doors) useSequence(i int, warn func(string)) error {
 	if err == nil && line == 0 {
 		warn(door.Name + ": does not open again: " + door.OneTime.Path + " has no sequence left; add some and reload")
 	}
-	door.OneTime.Line, door.Sequence = line, seq
+	door.OneTime.Line, door.Sequence, d.match[i].Sequence = line, seq, seq
 	if err := d.matcher.SetSequence(i, seq); err != nil {
 		warn(door.Name + ": " + err.Error())
 	}

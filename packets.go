@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sesame/afpacket"
-	"sesame/exec"
 	"sesame/matcher"
 )
 
@@ -14,15 +13,52 @@ import (
 // does not keep the loop from timers and signals.
 const batches = 16
 
+// Under a flood packets are read once in floodPause instead of when they come: to
+// wake up for each costs 20 times as much as the packet. More than floodPackets
+// in floodTime are one. The rest of the loop waits for floodTurns of them.
+const (
+	floodPackets = 4
+	floodTime    = 4 * time.Millisecond
+	floodPause   = 2 * time.Millisecond
+	floodTurns   = 4
+)
+
+// pace counts packets to find out whether they are a flood.
+type pace struct {
+	packets int
+	end     matcher.Time // of the time in which they are counted
+}
+
+func (p *pace) flood(now matcher.Time, n int) bool {
+	if now >= p.end {
+		*p = pace{end: now.Add(floodTime)}
+	}
+	p.packets += n
+	return p.packets > floodPackets
+}
+
+// onPackets reads what has come.
 func (d *daemon) onPackets() {
+	for range floodTurns {
+		n := d.readPackets()
+		if n == 0 || !d.pace.flood(d.loop.instant.Now, n) || d.until != 0 {
+			return
+		}
+		d.loop.nap(floodPause)
+	}
+}
+
+// readPackets returns how many were read.
+func (d *daemon) readPackets() (all int) {
 	now := d.loop.instant.Now
 	var p matcher.Packet
 	for range batches {
 		n, err := d.socket.Read()
 		if err != nil {
 			d.onSocketError(err)
-			return
+			return all
 		}
+		all += n
 		for i := range n {
 			verdict := afpacket.Parse(d.socket.Packet(i), &p)
 			d.counts.past.verdicts[verdict]++
@@ -37,17 +73,22 @@ func (d *daemon) onPackets() {
 			d.counts.next = now.Add(reportPause)
 		}
 		if n < afpacket.BatchSize {
-			return
+			return all
 		}
 	}
+	return all
 }
 
 func (d *daemon) onPacket(now matcher.Time, p *matcher.Packet) {
-	if d.debug {
+	if d.debug && d.doors.matcher.HasPort(p.Port) { // a decoy is nobody's business
 		d.log.print(describe(p))
 	}
 	for _, ev := range d.doors.matcher.Packet(now, p) {
-		d.onEvent(ev)
+		if ev.Kind == matcher.Scan {
+			d.onScan(now, p)
+		} else {
+			d.onEvent(ev)
+		}
 	}
 }
 
@@ -55,13 +96,31 @@ func (d *daemon) onPacket(now matcher.Time, p *matcher.Packet) {
 func describe(p *matcher.Packet) string {
 	const hex = "0123456789abcdef"
 	flags := string([]byte{hex[p.Flags>>4], hex[p.Flags&0xf]})
-	return p.Port.Proto.String() + ": " + exec.Text(p.Src) + " -> " + exec.Text(p.Dst) + ":" + strconv.Itoa(int(p.Port.Number)) +
+	return p.Port.Proto.String() + ": " + p.Src.String() + " -> " + p.Dst.String() + ":" + strconv.Itoa(int(p.Port.Number)) +
 		", flags 0x" + flags + ", for this machine " + strconv.FormatBool(p.Local)
+}
+
+// limited returns the kind of an event whose line is limited.
+func limited(ev matcher.Event) (kind lineKind, ok bool) {
+	switch {
+	case ev.Kind == matcher.Stage && ev.Stage == 1:
+		return firstStage, true
+	case ev.Kind == matcher.Stage:
+		return laterStage, true
+	case ev.Kind == matcher.Timeout:
+		return timedOut, true
+	case ev.Kind == matcher.Cooled:
+		return cooled, true
+	}
+	return 0, false
 }
 
 // onEvent logs in knockd's words and opens doors.
 func (d *daemon) onEvent(ev matcher.Event) {
-	who := exec.Text(ev.Src) + ": " + d.doors.name(ev.Door)
+	if kind, ok := limited(ev); ok && !d.limits.allow(d.loop.instant.Now, kind, &ev.Src) {
+		return
+	}
+	who := ev.Src.String() + ": " + d.doors.name(ev.Door)
 	switch ev.Kind {
 	case matcher.Stage:
 		d.log.print(who + ": Stage " + strconv.Itoa(ev.Stage))
@@ -73,6 +132,9 @@ func (d *daemon) onEvent(ev matcher.Event) {
 	case matcher.Open:
 		if d.doors.config.Doors[ev.Door].OneTime != nil {
 			err := d.doors.useSequence(ev.Door, d.log.warn)
+			if err := d.doors.drawDecoys(d.guard); err != nil {
+				d.log.warn(err.Error())
+			}
 			d.refilter()
 			if err != nil {
 				d.log.warn(who + ": not opened until a reload, so that no sequence opens twice: " + err.Error())
@@ -87,7 +149,7 @@ func (d *daemon) onEvent(ev matcher.Event) {
 // logOpening says that a door opens, with -l as soon as the source's name is
 // known.
 func (d *daemon) logOpening(ev matcher.Event) {
-	src, line := exec.Text(ev.Src), ": "+d.doors.name(ev.Door)+": OPEN SESAME"
+	src, line := ev.Src.String(), ": "+d.doors.name(ev.Door)+": OPEN SESAME"
 	if !d.lookup {
 		d.log.print(src + line)
 		return

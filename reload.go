@@ -39,6 +39,9 @@ func (d *daemon) tryReload() error {
 	if err != nil {
 		return err
 	}
+	if err := fresh.drawDecoys(d.guard); err != nil {
+		return err
+	}
 	if name := d.interfaceName(cfg); name != d.socket.Name() {
 		socket, err := afpacket.Listen(name, fresh.interest(d.only4))
 		if err != nil {
@@ -53,11 +56,11 @@ func (d *daemon) tryReload() error {
 	} else if err := d.socket.SetFilter(fresh.interest(d.only4)); err != nil {
 		return fault.New("listen on "+name, err)
 	}
-	t := d.totals()
-	d.counts.past.evicted, d.counts.past.refused = t.evicted, t.refused
+	d.counts.past.add(d.doors.matcher.Stats())
 	old := d.doors.config
 	fresh.inherit(d.doors)
 	d.doors, d.down = fresh, false
+	d.guard.Lockout = cfg.Lockout
 	d.leases.SetLimits(d.loop.instant, limits(cfg))
 	if err := d.openLog(cfg); err != nil {
 		d.log.warn(err.Error())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -45,7 +44,7 @@ func (d *daemon) tell() control.Reply {
 				return b, false
 			}
 			door := control.Door{
-				Name: v.Door, Address: exec.Text(v.Src), State: v.State,
+				Name: v.Door, Address: v.Src.String(), State: v.State,
 				Opened: v.Opened, Left: control.Unknown, Failures: v.Tries,
 			}
 			if v.Until != matcher.Never {
@@ -68,7 +67,7 @@ func (d *daemon) head() *control.Status {
 	t, l := d.totals(), d.leases.Stats()
 	s.Counters = [...]uint64{
 		control.Packets: t.kernel.Passed, control.KernelDrops: t.kernel.Dropped, control.Malformed: t.malformed(),
-		control.Evicted: t.evicted, control.RefusedAttempts: t.refused,
+		control.Evicted: t.evicted, control.Decoys: t.decoys, control.Ignored: t.ignored,
 		control.Openings: l.Opened, control.Renewals: l.Renewed, control.RefusedOpenings: l.Refused,
 		control.StartFailures: l.StartFailed, control.StopFailures: l.StopFailed, control.StateFailures: l.StateFailed,
 		control.LogLost: d.log.lostAll,
@@ -91,7 +90,7 @@ func (d *daemon) openByHand(name, address string) control.Reply {
 			continue
 		}
 		known = true
-		d.log.print(exec.Text(src) + ": " + name + ": OPEN SESAME, by hand")
+		d.log.print(src.String() + ": " + name + ": OPEN SESAME, by hand")
 		best = min(best, d.leases.Open(d.loop.instant, &d.doors.exec[i], src))
 	}
 	if !known {
@@ -102,11 +101,8 @@ func (d *daemon) openByHand(name, address string) control.Reply {
 
 // source reads an address that a knock could come from.
 func source(text string) (src matcher.Addr, ok bool) {
-	a, err := netip.ParseAddr(text)
-	if err != nil || a.Zone() != "" || a.Unmap().IsUnspecified() {
-		return src, false
-	}
-	return a.As16(), true
+	src, ok = matcher.ParseAddr(text)
+	return src, ok && !src.IsUnspecified()
 }
 
 func notSource(text string) string {

@@ -97,7 +97,7 @@ func (d *daemon) states() string {
 			slices.Sort(list)
 			return strings.Join(list, ", ")
 		}
-		list = append(list, v.Door+" "+exec.Text(v.Src)+" "+v.State)
+		list = append(list, v.Door+" "+v.Src.String()+" "+v.State)
 	}
 }
 

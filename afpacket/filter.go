@@ -14,6 +14,10 @@ const (
 	// minInstructions is a limit that the program keeps to with any ports.
 	minInstructions = 256
 
+	// decoyShare is for how many instructions beyond minInstructions a program that
+	// is too long has one decoy. A decoy takes two to three.
+	decoyShare = 20
+
 	// MaxHeaders is how many bytes of a packet are captured at the most. IPv4
 	// needs 80; IPv6 headers beyond it are not walked.
 	MaxHeaders = 256
@@ -31,33 +35,56 @@ const (
 )
 
 // Interest is what the filter lets through: the first fragments of TCP and UDP
-// packets to Ports, TCP ones only if they match Flags.
+// packets to Ports, TCP ones only if they match Flags, and of those to Decoys,
+// TCP ones only if they begin a connection.
 type Interest struct {
-	Ports []matcher.Port
-	Flags matcher.Flags
-	Only4 bool // no IPv6
+	Ports  []matcher.Port
+	Flags  matcher.Flags
+	Decoys []matcher.Port
+	Only4  bool // no IPv6
 }
+
+// begins are the flags of a packet that begins a connection (RFC 9293, section
+// 3.5).
+var begins = matcher.Flags{Set: matcher.SYN, Clear: matcher.ACK}
 
 // Filter returns a program for a SOCK_DGRAM packet socket that passes what in
 // describes, cut after the TCP or UDP header. The program has at most max
-// instructions (0: MaxInstructions). Where the ports do not fit, the closest
-// neighbours among them are joined to ranges: it then passes some packets to
-// other ports, never fewer. With dropSent it rejects what this machine sends
+// instructions (0: MaxInstructions). Where the ports do not fit, decoys are left
+// out, evenly, and then the closest neighbours among the ports are joined to
+// ranges: it passes some packets to other ports then, never fewer. With dropSent it rejects what this machine sends
 // itself, for kernels that cannot be told so (PACKET_IGNORE_OUTGOING, 4.20).
 func Filter(in Interest, dropSent bool, max int) []Instruction {
 	if max == 0 || max > MaxInstructions {
 		max = MaxInstructions
 	}
-	ranges := portRanges(in.Ports)
+	ranges, decoys := portRanges(in.Ports), portRanges(in.Decoys)
+	least := (max - minInstructions) / decoyShare // decoys
 	for {
-		program := build(in, ranges, dropSent)
-		if len(program) <= max || len(ranges) <= 2 {
+		program := build(in, ranges, decoys, dropSent)
+		excess := len(program) - max
+		// A port takes two to three instructions: near enough to the most that fit.
+		fewer := (excess + 2) / 3
+		switch {
+		case excess <= 0:
+			return program
+		case len(decoys) > least:
+			decoys = thin(decoys, len(decoys)-min(fewer, len(decoys)-least))
+		case len(ranges) > 2:
+			ranges = joinNearest(ranges, len(ranges)-fewer)
+		default:
 			return program
 		}
-		// A port takes two to three instructions: near enough to the most that fit.
-		fewer := (len(program) - max + 2) / 3
-		ranges = joinNearest(ranges, len(ranges)-fewer)
 	}
+}
+
+// thin returns n of the ranges, evenly spread.
+func thin(ranges []portRange, n int) []portRange {
+	kept := make([]portRange, n)
+	for i := range kept {
+		kept[i] = ranges[i*len(ranges)/n]
+	}
+	return kept
 }
 
 // portRange is a run of ports of one protocol, both ends in it.
@@ -125,22 +152,23 @@ func passAll(dropSent bool) []Instruction {
 
 // build writes the program, last part first. Every part returns the label at
 // which it begins, the first instruction so far.
-func build(in Interest, ranges []portRange, dropSent bool) []Instruction {
+func build(in Interest, ranges, decoys []portRange, dropSent bool) []Instruction {
 	b := &builder{}
 	b.add(op(returnK, 0))
 	reject := b.here()
 	b.add(op(copyXToA, 0), op(addK, tcpHeader), op(returnA, 0))
 	accept := b.here()
 
-	udp := slices.IndexFunc(ranges, func(r portRange) bool { return r.proto == matcher.UDP })
-	if udp < 0 {
-		udp = len(ranges)
-	}
-	isUDP := b.ports(ranges[udp:], accept, reject, udpHeader)
+	tcp, udp := byProto(ranges)
+	tcpDecoys, udpDecoys := byProto(decoys)
+	isUDP := b.ports(udpDecoys, accept, reject, udpHeader)
+	isUDP = b.ports(udp, accept, isUDP, udpHeader)
 	isTCP := reject
-	if udp > 0 {
-		isTCP = b.ports(ranges[:udp], accept, reject, tcpHeader)
-		isTCP = b.flags(in.Flags, isTCP, reject)
+	if len(tcpDecoys) > 0 {
+		isTCP = b.flags(begins, b.ports(tcpDecoys, accept, reject, tcpHeader), reject)
+	}
+	if len(tcp) > 0 {
+		isTCP = b.flags(in.Flags, b.ports(tcp, accept, isTCP, tcpHeader), isTCP)
 	}
 	other := b.jumpIf(jumpEqual, uint32(matcher.UDP), isUDP, reject)
 	b.jumpIf(jumpEqual, uint32(matcher.TCP), isTCP, other)
@@ -160,4 +188,13 @@ func build(in Interest, ranges []portRange, dropSent bool) []Instruction {
 		b.add(op(loadWord, ancillaryType))
 	}
 	return b.program()
+}
+
+// byProto parts sorted ranges.
+func byProto(ranges []portRange) (tcp, udp []portRange) {
+	i := slices.IndexFunc(ranges, func(r portRange) bool { return r.proto == matcher.UDP })
+	if i < 0 {
+		i = len(ranges)
+	}
+	return ranges[:i], ranges[i:]
 }

@@ -86,8 +86,11 @@ func tcpPorts(numbers ...uint16) (ports []matcher.Port) {
 // wanted is the meaning of the filter, on top of Parse.
 func (in Interest) wanted(b []byte) bool {
 	var p matcher.Packet
-	return Parse(b, &p) == Knock && slices.Contains(in.Ports, p.Port) &&
-		in.Flags.Accept(p.Port.Proto, p.Flags) && !(in.Only4 && b[0]>>4 == 6)
+	if Parse(b, &p) != Knock || in.Only4 && b[0]>>4 == 6 {
+		return false
+	}
+	return slices.Contains(in.Ports, p.Port) && in.Flags.Accept(p.Port.Proto, p.Flags) ||
+		slices.Contains(in.Decoys, p.Port) && (p.Port.Proto == matcher.UDP || p.Flags&(matcher.SYN|matcher.ACK) == matcher.SYN)
 }
 
 // randomPacket makes packets that are mostly right: hostile in one field or
@@ -96,8 +99,8 @@ func randomPacket(rnd *rand.Rand, in Interest) []byte {
 	proto := []byte{6, 6, 17, 17, 1, 50, 58, 59}[rnd.IntN(8)]
 	transport := make([]byte, 20)
 	port := uint16(rnd.Uint32())
-	if len(in.Ports) > 0 && rnd.IntN(4) > 0 {
-		p := in.Ports[rnd.IntN(len(in.Ports))]
+	if ports := append(slices.Clone(in.Ports), in.Decoys...); len(ports) > 0 && rnd.IntN(4) > 0 {
+		p := ports[rnd.IntN(len(ports))]
 		port = p.Number + uint16(rnd.IntN(3)) - 1
 		if rnd.IntN(4) > 0 {
 			port, proto = p.Number, byte(p.Proto)
@@ -203,6 +206,10 @@ func randomInterest(rnd *rand.Rand) Interest {
 		}
 	}
 	in.Ports = slices.DeleteFunc(in.Ports, func(p matcher.Port) bool { return p.Number == 0 })
+	if len(in.Ports) > 1 && rnd.IntN(3) > 0 {
+		n := rnd.IntN(len(in.Ports))
+		in.Ports, in.Decoys = in.Ports[:n], in.Ports[n:]
+	}
 	switch rnd.IntN(3) {
 	case 0:
 		in.Flags.Set = matcher.SYN
@@ -303,49 +310,72 @@ func TestFilterScale(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 9))
 	for _, n := range []int{0, 1, 2, 3, 10, 100, 500, 1000, 1500, 1900, 2500, 3000, 10000, 65535} {
 		for _, max := range []int{0, 512, minInstructions} {
-			var in Interest
-			for _, number := range rnd.Perm(65535)[:n] {
-				in.Ports = append(in.Ports, matcher.Port{Number: uint16(number + 1), Proto: matcher.TCP})
-				if number%5 == 0 {
-					in.Ports[len(in.Ports)-1].Proto = matcher.UDP
-				}
-			}
+			in := scattered(rnd, n)
 			program := Filter(in, true, max)
 			if limit := cmp.Or(max, MaxInstructions); len(program) > limit {
 				t.Errorf("%d ports: %d instructions, at most %d wanted", n, len(program), limit)
 			}
-			extra := countExtra(t, in, program)
-			t.Logf("%5d ports, limit %4d: %4d instructions, %5d other ports pass", n, max, len(program), extra)
+			extra, decoys := countExtra(t, in, program)
+			t.Logf("%5d ports, limit %4d: %4d instructions, %3d of %3d decoys and %5d other ports pass", n, max, len(program), decoys, len(in.Decoys), extra)
 			if n <= 1500 && max == 0 && extra > 0 {
 				t.Errorf("%d ports: %d others pass", n, extra)
+			}
+			if n <= 1000 && max == 0 && decoys < len(in.Decoys) || decoys < min((cmp.Or(max, MaxInstructions)-minInstructions)/decoyShare, len(in.Decoys)) {
+				t.Errorf("%d ports, limit %d: only %d of %d decoys pass", n, max, decoys, len(in.Decoys))
 			}
 		}
 	}
 }
 
-// countExtra sends a packet to every port of both protocols.
-func countExtra(t *testing.T, in Interest, program []Instruction) (extra int) {
+// scattered returns an interest in n ports at random, and in decoys among the
+// others.
+func scattered(rnd *rand.Rand, n int) (in Interest) {
+	for i, number := range rnd.Perm(65535)[:min(n+260, 65535)] {
+		p := matcher.Port{Number: uint16(number + 1), Proto: matcher.TCP}
+		if number%5 == 0 {
+			p.Proto = matcher.UDP
+		}
+		if i < n {
+			in.Ports = append(in.Ports, p)
+		} else {
+			in.Decoys = append(in.Decoys, p)
+		}
+	}
+	in.Flags.Set = matcher.SYN
+	return in
+}
+
+// countExtra sends a packet to every port of both protocols, and returns how many
+// pass that are of no interest, and how many decoys.
+func countExtra(t *testing.T, in Interest, program []Instruction) (extra, decoys int) {
 	t.Helper()
 	m := newMachine(t, program)
-	want := map[matcher.Port]bool{}
+	want := map[matcher.Port]*int{}
+	wanted := 0
 	for _, p := range in.Ports {
-		want[p] = true
+		want[p] = &wanted
+	}
+	for _, p := range in.Decoys {
+		want[p] = &decoys
 	}
 	tcp, udp := packet(t, ip4TCP+tcpSYN), packet(t, ip4UDP+udp9)
 	for number := 1; number < 1<<16; number++ {
 		for _, b := range [][]byte{tcp, udp} {
 			binary.BigEndian.PutUint16(b[22:], uint16(number))
-			passes := m.run(t, m.vm4, b) > 0
-			wanted := want[matcher.Port{Number: uint16(number), Proto: matcher.Proto(b[9])}]
-			if wanted && !passes {
-				t.Fatalf("port %d/%d is lost", number, b[9])
+			if m.run(t, m.vm4, b) == 0 {
+				continue
 			}
-			if passes && !wanted {
+			if n := want[matcher.Port{Number: uint16(number), Proto: matcher.Proto(b[9])}]; n != nil {
+				*n++
+			} else {
 				extra++
 			}
 		}
 	}
-	return extra
+	if wanted != len(in.Ports) {
+		t.Fatalf("%d of %d ports are lost", len(in.Ports)-wanted, len(in.Ports))
+	}
+	return extra, decoys
 }
 
 func BenchmarkFilterBuild(b *testing.B) {

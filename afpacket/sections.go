@@ -6,13 +6,13 @@ import "sesame/matcher"
 // the header at hand. A load beyond the packet's end rejects the packet
 // (linux/Documentation/networking/filter.rst).
 
-// ports decides on the destination port. size bytes of the transport header
-// must be there.
-func (b *builder) ports(ranges []portRange, accept, reject *label, size uint32) *label {
+// ports decides on the destination port; what is in none of the ranges goes on
+// at others. size bytes of the transport header must be there.
+func (b *builder) ports(ranges []portRange, accept, others *label, size uint32) *label {
 	if len(ranges) == 0 {
-		return reject
+		return others
 	}
-	b.search(ranges, accept, reject)
+	b.search(ranges, accept, others)
 	b.add(
 		op(loadByteX, size-1),
 		op(loadHalfX, dstPort),

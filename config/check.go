@@ -79,11 +79,11 @@ func optionRows(c *Config) [][2]string {
 		{"pidfile", orDefault(c.PidFile, DefaultPidFile)},
 		{"statefile", orDefault(c.StateFile, "in /var/lib/sesame")},
 	}
-	return append(rows, leaseRows(c)...)
+	return append(rows, otherRows(c)...)
 }
 
-// leaseRows shows what is set otherwise than by default.
-func leaseRows(c *Config) (rows [][2]string) {
+// otherRows shows what is set otherwise than by default.
+func otherRows(c *Config) (rows [][2]string) {
 	set := func(other bool, key, value string) {
 		if other {
 			rows = append(rows, [2]string{key, value})
@@ -95,6 +95,10 @@ func leaseRows(c *Config) (rows [][2]string) {
 	set(c.StopRetries != DefaultStopRetries, "stop_retries", strconv.Itoa(c.StopRetries))
 	set(c.ForgetAfterReboot, "after_reboot", "forget: stop commands of doors open before it do not run")
 	set(!c.CloseOnExit, "close_on_exit", "no: doors stay open until the next start, or the end of their time after it")
+	set(!c.ScanGuard, "scan_guard", "no: port scans may open doors")
+	set(c.Decoys != DefaultDecoys, "decoys", strconv.Itoa(c.Decoys)+", and the neighbours of the doors' ports")
+	set(c.Lockout == 0, "lockout", "none: a scan ends attempts, its source is heard")
+	set(c.Lockout != DefaultLockout && c.Lockout != 0, "lockout", seconds(c.Lockout))
 	return rows
 }
 
@@ -132,7 +136,7 @@ func doorRows(d *Door) [][2]string {
 		set(true, "one_time_sequences", plain(d.OneTime.Path)+", line "+strconv.Itoa(d.OneTime.Line)+" in force")
 	}
 	set(hasTCP(d.Sequence), "tcpflags", flagsText(d.Flags))
-	set(d.Target.IsValid(), "target", d.Target.String())
+	set(d.Target != matcher.Addr{}, "target", d.Target.String())
 	set(d.Start6 != d.Start, "start_command_6", commandText(d.Start6, "none: an opening over IPv6 is only logged"))
 	set(d.Stop != "" || d.Stop6 != "", "cmd_timeout", seconds(d.CmdTimeout))
 	set(d.Stop != "" || d.Stop6 != d.Stop, "stop_command", commandText(d.Stop, "none"))
@@ -191,9 +195,12 @@ func (a *advisor) run() {
 	a.warnings = slices.Clone(a.c.Warnings)
 	for i := range a.c.Doors {
 		d := &a.c.Doors[i]
-		a.order(d)
+		if !a.c.ScanGuard {
+			a.order(d)
+		}
 		a.stops(d)
 	}
+	a.unguarded()
 	a.overlaps()
 	a.leftOpen()
 	a.programs()
@@ -207,3 +214,4 @@ func (a *advisor) about(d *Door, text string) Error {
 }
 
 func (a *advisor) warn(d *Door, text string) { a.warnings = append(a.warnings, a.about(d, text)) }
+func (a *advisor) note(d *Door, text string) { a.notes = append(a.notes, a.about(d, text)) }

@@ -44,7 +44,7 @@ func TestCheckGolden(t *testing.T) {
 	seq_timeout = 5
 	command     = /usr/local/sbin/knock_add -i -c INPUT -p tcp -d 443 -f %IP%
 	tcpflags    = syn
-`, 3, `  interface      eth0 (default)
+`, 1, `  interface      eth0 (default)
   log            syslog
   pidfile        /var/run/knockd.pid (default)
   statefile      in /var/lib/sesame (default)
@@ -70,10 +70,9 @@ openHTTPS (line 16)
   target         this machine's own addresses
   start_command  /usr/local/sbin/knock_add -i -c INPUT -p tcp -d 443 -f %IP%
 
-3 doors, 3 warnings
-f:4: openSSH: the ports only rise, so a plain port scan knocks them in this order; change their order
-f:10: closeSSH: the ports only fall, so a port scan from high to low knocks them in this order; change their order
+3 doors, 1 warning
 f:16: openHTTPS: start_command: cannot run "/usr/local/sbin/knock_add": not found in PATH; install it or correct the path
+note: f:4: openSSH: the scan guard sees scans with SYN alone, this door takes other packets as well; set tcpflags = syn,!ack, as at 2 other doors
 `},
 		{"every row", `[options]
 logfile = /var/log/knockd.log
@@ -155,12 +154,17 @@ func TestAdvice(t *testing.T) {
 		rise  = "the ports only rise, so a plain port scan knocks them in this order"
 		fall  = "the ports only fall, so a port scan from high to low knocks them in this order"
 		mix   = "; change their order"
+		other = "the scan guard sees scans with SYN alone, this door takes other packets as well; set tcpflags = syn,!ack"
 		third = "; add a third port that breaks the order"
 		leave = "start_command adds a rule and nothing takes it back; set cmd_timeout and stop_command"
 		noIP  = " has no %IP% but the start command has; name the address that it shuts the door for"
 	)
 	door := "[a]\nsequence=3,1,2\n"
 	for _, tt := range []struct{ name, text, want string }{
+		{"rising, guarded", "[a]\nsequence=1,2,3\ntcpflags=syn,!ack\n[options]\nscan_guard=yes\n", ""},
+		{"guarded from SYN alone", "[a]\nsequence=1,2,3\ntcpflags=syn\n[options]\nscan_guard=yes\n", "note: f:1: a: " + other},
+		{"guarded, any flags", "[a]\nsequence=1,2,3\n[b]\nsequence=1\n[c]\nsequence=2:udp,4:udp\n[options]\nscan_guard=yes\n", "f:3: b: its sequence is the beginning of a (line 1), so a knock at that one opens this one on the way; change one of them\nnote: f:1: a: " + other},
+		{"two guarded, any flags", "[a]\nsequence=3,1,2\n[b]\nsequence=9,7,8\n[options]\nscan_guard=yes\n", "note: f:1: a: " + other + ", as at 1 other door"},
 		{"rising", "[a]\nsequence=1,2,3\n", "f:1: a: " + rise + mix},
 		{"falling", "[a]\nsequence=3:udp,2:udp,1:udp\n", "f:1: a: " + fall + mix},
 		{"two rising", "[a]\nsequence=1,2\n", "f:1: a: " + rise + third},
@@ -209,6 +213,9 @@ func TestAdvice(t *testing.T) {
 			c, err := parseText(tt.text)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if !strings.Contains(tt.text, "scan_guard") {
+				c.ScanGuard = false // which says less of scans
 			}
 			var b strings.Builder
 			n := Check(&b, c, installed)

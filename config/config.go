@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/netip"
 	"os"
 	"time"
 
@@ -25,6 +24,8 @@ const (
 	DefaultMaxCommands = 16
 	DefaultStopTimeout = 60 * time.Second
 	DefaultStopRetries = 10
+	DefaultDecoys      = 256
+	DefaultLockout     = 60 * time.Second
 
 	defaultSeqTimeout = 25 * time.Second // SEQ_TIMEOUT in knockd's source
 	defaultCmdTimeout = 10 * time.Second // CMD_TIMEOUT in knockd's source
@@ -40,6 +41,8 @@ const (
 	maxMaxCommands = 1024
 	// maxStopRetries is about half a day of trying.
 	maxStopRetries = 1000
+	// maxDecoys leaves most of the filter to doors.
+	maxDecoys = 1024
 	// maxDoors lets a door's index fit in 16 bits beside a value for "none".
 	maxDoors = 65535
 )
@@ -58,6 +61,9 @@ type Config struct {
 	StopRetries       int           // of a stop command that fails
 	ForgetAfterReboot bool          // doors open before a reboot, instead of shutting them
 	CloseOnExit       bool          // shut all doors at a clean exit
+	ScanGuard         bool          // whoever touches a decoy loses its attempts
+	Decoys            int           // ports drawn as decoys, for each protocol that a door uses
+	Lockout           time.Duration // of a source that touched one, whole seconds; 0: it is heard
 
 	Doors    []Door  // in file order, at least one
 	Warnings []Error // what was accepted and is probably not meant
@@ -76,7 +82,7 @@ type Door struct {
 	CmdTimeout time.Duration  // from the start command to the stop command, whole seconds, 0 or more
 	Cooldown   time.Duration  // in which the door does not open again, whole seconds; 0: none
 	Flags      matcher.Flags
-	Target     netip.Addr // zero: the machine's own addresses; never unspecified, IPv4-mapped or zoned
+	Target     matcher.Addr // zero: the machine's own addresses; never unspecified
 
 	// Commands for sh -c with %IP% still in them; "" runs nothing. The IPv6
 	// ones hold the IPv4 command where the file does not set them.
@@ -123,6 +129,7 @@ func newConfig(name string) *Config {
 	return &Config{
 		name: name, MaxOpen: DefaultMaxOpen, MaxCommands: DefaultMaxCommands,
 		StopTimeout: DefaultStopTimeout, StopRetries: DefaultStopRetries, CloseOnExit: true,
+		ScanGuard: true, Decoys: DefaultDecoys, Lockout: DefaultLockout,
 	}
 }
 

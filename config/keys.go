@@ -17,6 +17,9 @@ const (
 	keyStopRetries
 	keyAfterReboot
 	keyCloseOnExit
+	keyScanGuard
+	keyDecoys
+	keyLockout
 	keySequence // the first key of a door; those before it belong to [options]
 	keyOneTime
 	keySeqTimeout
@@ -65,6 +68,9 @@ var keyNames = [...]struct {
 	{"stop_retries", keyStopRetries},
 	{"after_reboot", keyAfterReboot},
 	{"close_on_exit", keyCloseOnExit},
+	{"scan_guard", keyScanGuard},
+	{"decoys", keyDecoys},
+	{"lockout", keyLockout},
 }
 
 // lookup finds a key in any case. name is its lower-case spelling.

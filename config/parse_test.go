@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -59,12 +58,13 @@ func TestParse(t *testing.T) {
 	want := &Config{
 		Interface: "wan0", LogFile: "/var/log/knockd.log", PidFile: "/run/k.pid", UseSyslog: true, name: "f",
 		MaxOpen: 4096, MaxCommands: 16, StopTimeout: time.Minute, StopRetries: 10, CloseOnExit: true,
+		ScanGuard: true, Decoys: 256, Lockout: time.Minute,
 		Doors: []Door{{
 			Name: "ssh", Line: 6,
 			Sequence:   []matcher.Port{{Number: 7000, Proto: matcher.TCP}, {Number: 9000, Proto: matcher.UDP}, {Number: 8000, Proto: matcher.TCP}},
 			SeqTimeout: 5 * time.Second, CmdTimeout: 30 * time.Second, Cooldown: 7 * time.Second,
 			Flags:  matcher.Flags{Set: matcher.SYN, Clear: matcher.ACK},
-			Target: netip.MustParseAddr("2001:db8::1"),
+			Target: matcher.Addr{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: 1},
 			Start:  "open %IP% = now", Stop: "close %IP%", Start6: "open %IP% = now", Stop6: "close %IP%",
 		}, {
 			Name: "once", Line: 15,
@@ -89,6 +89,9 @@ func TestLeaseOptions(t *testing.T) {
 	stop_retries = 0
 	after_reboot = FORGET
 	close_on_exit = no
+	scan_guard = no
+	decoys = 9
+	lockout = 0
 [a]
 	sequence = 1
 `)
@@ -98,7 +101,7 @@ func TestLeaseOptions(t *testing.T) {
 	c.Doors = nil
 	want := &Config{
 		name: "f", StateFile: "/run/doors", MaxOpen: 2, MaxCommands: 1,
-		StartTimeout: 30 * time.Second, StopTimeout: 30 * time.Second, ForgetAfterReboot: true,
+		StartTimeout: 30 * time.Second, StopTimeout: 30 * time.Second, ForgetAfterReboot: true, Decoys: 9,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)

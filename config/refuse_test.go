@@ -16,6 +16,9 @@ const (
 // Settings of [options] that are wrong by themselves, on line 2.
 func TestRefusedOptions(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
+		{"decoys = 1025", `decoys: "1025" is not a number from 0 to 1024`},
+		{"lockout = soon", `lockout: "soon" is not a time; give whole seconds from 0 to 2147483647`},
+		{"scan_guard = perhaps", `scan_guard: "perhaps" is neither yes nor no; allowed are yes, true, on, 1 and no, false, off, 0`},
 		{"max_open = 0", `max_open: "0" is not a number from 1 to 1000000`},
 		{"max_open = 1000001", `max_open: "1000001" is not a number from 1 to 1000000`},
 		{"max_open = many", `max_open: "many" is not a number from 1 to 1000000`},

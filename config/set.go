@@ -49,6 +49,12 @@ func (c *Config) set(k key, value string, first bool) (reason string) {
 		c.ForgetAfterReboot, reason = parseAfterReboot(value)
 	case keyCloseOnExit:
 		c.CloseOnExit, reason = parseBool(value)
+	case keyScanGuard:
+		c.ScanGuard, reason = parseBool(value)
+	case keyDecoys:
+		c.Decoys, reason = parseCount(value, 0, maxDecoys)
+	case keyLockout:
+		c.Lockout, reason = parseSeconds(value)
 	}
 	return reason
 }

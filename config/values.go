@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -68,12 +67,12 @@ func parseBool(value string) (yes bool, reason string) {
 // parseTarget refuses what can be no packet's destination: a name, a network,
 // an address with a zone, and the unspecified address, which would read as
 // "any of this machine's".
-func parseTarget(value string) (netip.Addr, string) {
-	a, err := netip.ParseAddr(value)
-	if err != nil || a.Zone() != "" || a.Unmap().IsUnspecified() {
-		return netip.Addr{}, quote(value) + " is not an address to knock at; give an IPv4 or IPv6 address in digits"
+func parseTarget(value string) (matcher.Addr, string) {
+	a, ok := matcher.ParseAddr(value)
+	if !ok || a.IsUnspecified() {
+		return matcher.Addr{}, quote(value) + " is not an address to knock at; give an IPv4 or IPv6 address in digits"
 	}
-	return a.Unmap(), ""
+	return a, ""
 }
 
 // parseSequence reads "7000, 8000:udp, ...". It is nil unless bads is empty.

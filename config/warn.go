@@ -39,6 +39,30 @@ func (a *advisor) order(d *Door) {
 	a.warn(d, text)
 }
 
+// unguarded tells of doors that a scan with other flags than SYN can open: of
+// TCP, only a SYN without ACK touches a decoy.
+func (a *advisor) unguarded() {
+	var first *Door
+	n := 0
+	for i := range a.c.Doors {
+		d := &a.c.Doors[i]
+		if len(d.Sequence) < 2 || !hasTCP(d.Sequence) || d.Flags.Set&matcher.SYN != 0 && d.Flags.Clear&matcher.ACK != 0 {
+			continue
+		}
+		if n++; n == 1 {
+			first = d
+		}
+	}
+	if n == 0 || !a.c.ScanGuard {
+		return
+	}
+	text := "the scan guard sees scans with SYN alone, this door takes other packets as well; set tcpflags = syn,!ack"
+	if n > 1 {
+		text += ", as at " + plural(n-1, "other door")
+	}
+	a.note(first, text)
+}
+
 const clientIP = "%IP%"
 
 // stops warns of stop commands that cannot undo what start did, or never run.
@@ -128,7 +152,7 @@ func (a *advisor) onTheWay(d, long *Door) bool {
 		}
 		a.warn(d, part+place(long)+", so a knock at that one opens this one on the way; change one of them")
 	case long.Line < d.Line:
-		a.notes = append(a.notes, a.about(d, "same sequence as "+place(long)+": one knock opens both"))
+		a.note(d, "same sequence as "+place(long)+": one knock opens both")
 	default:
 		return false
 	}

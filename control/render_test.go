@@ -67,15 +67,16 @@ my door              192.0.2.10   2026-03-04 12:34:56  0 s          open
    0  packets that passed the filter
    1  packets that came faster than they could be read
    8  packets that were not looked at
-  27  attempts at their first stage that gave way to newer ones
-  64  attempts not begun, because the table was full of later stages
- 125  doors opened, by knocks and by hand
- 216  knocks at doors that were open already
- 343  doors not opened, for want of a lease or a record of it
- 512  start commands that failed
- 729  stop commands that failed
-1000  writes to the state file that failed
-1331  log lines that could not be written
+  27  attempts that gave way to newer ones
+  64  packets to decoys, as port scans send them
+ 125  knocks of sources that touched a decoy
+ 216  doors opened, by knocks and by hand
+ 343  knocks at doors that were open already
+ 512  doors not opened, for want of a lease or a record of it
+ 729  start commands that failed
+1000  stop commands that failed
+1331  writes to the state file that failed
+1728  log lines that could not be written
 `
 	if got := string(sample().AppendTable(nil, time.UTC)); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
@@ -249,7 +250,7 @@ func TestPrometheus(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"# HELP sesame_openings_total doors opened, by knocks and by hand.\n# TYPE sesame_openings_total counter\nsesame_openings_total{interface=\"wan\",config=\"/etc/knockd.conf\"} 125\n",
+		"# HELP sesame_openings_total doors opened, by knocks and by hand.\n# TYPE sesame_openings_total counter\nsesame_openings_total{interface=\"wan\",config=\"/etc/knockd.conf\"} 216\n",
 		"\nsesame_start_time_seconds{interface=\"wan\",config=\"/etc/knockd.conf\"} 1772541296.000\n",
 		"\nsesame_doors{interface=\"wan\",config=\"/etc/knockd.conf\",door=\"a\x1b[2J\\n\\\"b\\\"\",state=\"stuck\"} 1\n",
 		",config=\"/etc/\\\"k\\\\n\\nd\u2028\x00\ufffd.conf\",door=\"\ufffda\",state=\"open\"} 2\n",

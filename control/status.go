@@ -37,7 +37,8 @@ const (
 	KernelDrops
 	Malformed
 	Evicted
-	RefusedAttempts
+	Decoys
+	Ignored
 	Openings
 	Renewals
 	RefusedOpenings
@@ -53,8 +54,9 @@ var counters = [numCounters]struct{ name, help string }{
 	Packets:         {"packets", "packets that passed the filter"},
 	KernelDrops:     {"kernel_drops", "packets that came faster than they could be read"},
 	Malformed:       {"malformed", "packets that were not looked at"},
-	Evicted:         {"evicted", "attempts at their first stage that gave way to newer ones"},
-	RefusedAttempts: {"refused_attempts", "attempts not begun, because the table was full of later stages"},
+	Evicted:         {"evicted", "attempts that gave way to newer ones"},
+	Decoys:          {"decoys", "packets to decoys, as port scans send them"},
+	Ignored:         {"ignored", "knocks of sources that touched a decoy"},
 	Openings:        {"openings", "doors opened, by knocks and by hand"},
 	Renewals:        {"renewals", "knocks at doors that were open already"},
 	RefusedOpenings: {"refused_openings", "doors not opened, for want of a lease or a record of it"},

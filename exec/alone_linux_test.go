@@ -30,7 +30,7 @@ func TestUFWAlone(t *testing.T) {
 		r.l.Open(r.at(), ssh, source(i))
 		r.l.Open(r.at(), web, source(i))
 		r.l.Open(r.at(), other, source(i))
-		r.wait("other " + Text(source(i)))
+		r.wait("other " + source(i).String())
 		if n := r.l.runner.alone; n != 1 {
 			t.Fatalf("%d commands of ufw run", n)
 		}
@@ -40,8 +40,8 @@ func TestUFWAlone(t *testing.T) {
 		r.wait(line)
 	}
 	for i := range 3 {
-		next("open " + Text(source(i)))
-		next("web " + Text(source(i)))
+		next("open " + source(i).String())
+		next("web " + source(i).String())
 	}
 	r.idle()
 	r.pass(31 * time.Second)

@@ -54,8 +54,8 @@ func (r *rig) shutAll(n int) {
 	r.turns("every door to shut", func() bool { return r.l.Len() == 0 })
 	r.synced()
 	for i := range n {
-		if r.count("shut "+Text(source(i))) != 1 {
-			r.t.Errorf("%s was not shut once", Text(source(i)))
+		if r.count("shut "+source(i).String()) != 1 {
+			r.t.Errorf("%s was not shut once", source(i).String())
 		}
 	}
 	if s := r.l.Stats(); s.StopFailed != 0 {
@@ -78,7 +78,7 @@ func TestFullDisk(t *testing.T) {
 		if n < 10 && round == 0 || n == 0 { // later the file has a history, until that is in the way
 			t.Fatalf("a page has room for %d leases", n)
 		}
-		want := Text(source(n)) + ": ssh: not opened: its end could be forgotten: write the state file " + r.settings.StateFile + ": no space left on device"
+		want := source(n).String() + ": ssh: not opened: its end could be forgotten: write the state file " + r.settings.StateFile + ": no space left on device"
 		if r.count(want) != 1 || r.l.Stats().Refused != refused+1 || r.l.Len() != n {
 			t.Errorf("%d leases, %d refused, log %q", r.l.Len(), r.l.Stats().Refused, r.lines)
 		}

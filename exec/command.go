@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"net/netip"
 	"strings"
 
 	"sesame/matcher"
@@ -18,11 +17,5 @@ type Commands struct {
 
 // Expand returns a command with every %IP% replaced by src.
 func Expand(text string, src matcher.Addr) string {
-	return strings.ReplaceAll(text, "%IP%", Text(src))
-}
-
-// Text returns an address as people write it: IPv4 in dotted decimal, IPv6 as
-// RFC 5952 says.
-func Text(a matcher.Addr) string {
-	return netip.AddrFrom16(a).Unmap().String()
+	return strings.ReplaceAll(text, "%IP%", src.String())
 }

@@ -15,7 +15,7 @@ func (l *Leases) environment(c *command) []string {
 	if c.src.Is4() {
 		family = "4"
 	}
-	env := []string{"SESAME_DOOR=" + c.door, "SESAME_IP=" + Text(c.src), "SESAME_EVENT=" + event, "SESAME_FAMILY=" + family}
+	env := []string{"SESAME_DOOR=" + c.door, "SESAME_IP=" + c.src.String(), "SESAME_EVENT=" + event, "SESAME_FAMILY=" + family}
 	if c.lease >= 0 && c.event == start {
 		env = append(env, leaseEnv+l.mark(l.leases[c.lease].id))
 	}

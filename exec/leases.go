@@ -283,7 +283,7 @@ func (l *Leases) closeJournal() {
 
 // log logs a line about a lease.
 func (l *Leases) log(src matcher.Addr, door, text string) {
-	l.Log(Text(src) + ": " + door + ": " + text)
+	l.Log(src.String() + ": " + door + ": " + text)
 }
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) + " s" }

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"net/netip"
 	"strings"
 	"time"
 
@@ -46,9 +45,9 @@ func (l *Leases) Lookup(at Instant, src matcher.Addr, done func(host string)) {
 		done("")
 		return
 	}
-	pid, pipe, err := shell(l.runner.null, l.runner.env, false, lookupScript, Text(src))
+	pid, pipe, err := shell(l.runner.null, l.runner.env, false, lookupScript, src.String())
 	if err != nil {
-		l.Log("look for the name of " + Text(src) + ": " + err.Error())
+		l.Log("look for the name of " + src.String() + ": " + err.Error())
 		done("")
 		return
 	}
@@ -138,7 +137,7 @@ func hostIn(answer string) string {
 			continue
 		}
 		// 192.0.2.7  host.example  alias
-		if _, err := netip.ParseAddr(words[0]); err == nil {
+		if _, ok := matcher.ParseAddr(words[0]); ok {
 			return hostName(words[1])
 		}
 		// 7.2.0.192.in-addr.arpa  name = host.example.

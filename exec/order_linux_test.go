@@ -27,7 +27,7 @@ func TestOrder(t *testing.T) {
 				d := hang(i%3, fmt.Sprint("open %IP% ", i%3), fmt.Sprint("shut %IP% ", i%3))
 				d.Start, d.Stop = "# "+d.Start, "# "+d.Stop // nothing but the log tells what came first
 				r.l.Open(r.at(), d, source(i))
-				want[i%3] = append(want[i%3], Text(source(i)))
+				want[i%3] = append(want[i%3], source(i).String())
 			}
 			check := func(what string) {
 				t.Helper()

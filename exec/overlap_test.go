@@ -68,7 +68,7 @@ func newOverlap(t *testing.T, seed uint64) *overlap {
 
 // file is the pipe of a lease, and what the names of its other files begin with.
 func (o *overlap) file(door, src int) string {
-	return filepath.Join(o.dir, Text(source(src))+"-"+fmt.Sprint(door))
+	return filepath.Join(o.dir, source(src).String()+"-"+fmt.Sprint(door))
 }
 
 // step does one thing that may happen to a daemon.
@@ -101,7 +101,7 @@ func (o *overlap) end(n int, status string) {
 			continue
 		}
 		le := &o.l.leases[p.lease]
-		file := filepath.Join(o.dir, Text(le.src)+"-"+strings.TrimPrefix(le.door.Name, "door"))
+		file := filepath.Join(o.dir, le.src.String()+"-"+strings.TrimPrefix(le.door.Name, "door"))
 		o.turns("the command to read", func() bool { return o.l.runner.byPID[pid] == nil || tryRelease(o.t, file, status) })
 		return
 	}

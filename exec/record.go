@@ -2,7 +2,6 @@ package exec
 
 import (
 	"hash/crc32"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -70,7 +69,7 @@ func appendRecord(b []byte, r *record) []byte {
 		b = append(b, r.boot...)
 		b = appendMillis(b, int64(r.end), r.wallEnd, int64(r.length), r.opened)
 		b = append(b, ' ')
-		b = append(b, Text(r.src)...)
+		b = append(b, r.src.String()...)
 		for _, text := range [...]string{r.door.Name, r.door.Start, r.door.Stop} {
 			b = append(b, ' ')
 			b = strconv.AppendQuote(b, text)
@@ -161,12 +160,10 @@ func parseRecord(line string) (r record, ok bool) {
 		r.boot = f.word()
 		r.end, r.wallEnd = matcher.Time(f.millis()), f.millis()
 		r.length, r.opened = time.Duration(f.millis()), f.millis()
-		a, err := netip.ParseAddr(f.word())
-		f.bad = f.bad || err != nil || a.Zone() != ""
-		if f.bad {
+		var ok bool
+		if r.src, ok = matcher.ParseAddr(f.word()); !ok || f.bad {
 			return record{}, false
 		}
-		r.src = a.As16()
 		r.door = Commands{f.quoted(), f.quoted(), f.quoted()}
 	case opEnds:
 		r.end, r.wallEnd = matcher.Time(f.millis()), f.millis()

@@ -39,7 +39,7 @@ func TestNoneRunTooMany(t *testing.T) {
 	game.Name = "game"
 	const all, share = 3 * DefaultCommands, DefaultCommands / 2
 	for i := range all {
-		if err := unix.Mkfifo(filepath.Join(dir, Text(source(i))), 0o600); err != nil {
+		if err := unix.Mkfifo(filepath.Join(dir, source(i).String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		r.l.Open(r.at(), game, source(i))
@@ -53,8 +53,8 @@ func TestNoneRunTooMany(t *testing.T) {
 	r.pass(31 * time.Second)
 	r.wait("shut")
 	for i := range all {
-		release(t, filepath.Join(dir, Text(source(i))))
-		r.wait("done " + Text(source(i)))
+		release(t, filepath.Join(dir, source(i).String()))
+		r.wait("done " + source(i).String())
 	}
 	r.idle()
 	r.pass(31 * time.Second)

@@ -162,7 +162,7 @@ func TestMoreThanMaxOpen(t *testing.T) {
 			t.Errorf("with %d doors open of 2 a knock is %d, %d leases", open, got, r.l.Len())
 		}
 		r.l.Shut(r.at(), "", source(open-1))
-		r.wait("shut " + Text(source(open-1)))
+		r.wait("shut " + source(open-1).String())
 		r.idle()
 	}
 	if got := r.l.Open(r.at(), d, alice); got != Opened {

@@ -105,21 +105,21 @@ func TestShut(t *testing.T) {
 		r.idle()
 		for range 2 { // those that are being shut count too
 			if n := r.l.Shut(r.at(), c.door, c.src); n != len(c.want) {
-				t.Errorf("%q %v: %d doors to shut, want %d", c.door, Text(c.src), n, len(c.want))
+				t.Errorf("%q %v: %d doors to shut, want %d", c.door, c.src.String(), n, len(c.want))
 			}
 		}
 		r.idle()
 		for _, line := range c.want {
 			if n := r.count(line); n != 1 {
-				t.Errorf("%q %v: %q ran %d times", c.door, Text(c.src), line, n)
+				t.Errorf("%q %v: %q ran %d times", c.door, c.src.String(), line, n)
 			}
 		}
 		if n := r.l.Len(); n != 4-len(c.want) {
-			t.Errorf("%q %v: %d leases left", c.door, Text(c.src), n)
+			t.Errorf("%q %v: %d leases left", c.door, c.src.String(), n)
 		}
 		for _, v := range r.views() {
 			if v.State != "open" {
-				t.Errorf("%q %v: %+v", c.door, Text(c.src), v)
+				t.Errorf("%q %v: %+v", c.door, c.src.String(), v)
 			}
 		}
 	}

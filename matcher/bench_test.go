@@ -30,6 +30,7 @@ func TestNoAllocs(t *testing.T) {
 	doors := manyDoors(100)
 	doors = append(doors, ssh(10000, 20000, 30000))
 	m := newMatcher(t, 4096, doors...)
+	m.SetDecoys(NewGuard(time.Minute, Key{1, 2}), tcp(5000))
 	fill(m, 4096, doors[1])
 	rnd := rand.New(rand.NewPCG(3, 4))
 	now := Time(0)
@@ -46,13 +47,15 @@ func TestNoAllocs(t *testing.T) {
 			p := Packet{Src: src, Dst: mine, Port: port, Flags: SYN, Local: true}
 			m.Packet(now, &p)
 		}
-		p := Packet{Src: v4(10, 200, byte(rnd.IntN(256)), byte(rnd.IntN(256))), Dst: mine, Port: doors[5].Sequence[0], Flags: SYN, Local: true}
+		decoy := syn(v4(10, 201, byte(rnd.IntN(256)), byte(rnd.IntN(256))), 5000)
+		m.Packet(now, &decoy)
+		p := Packet{Src: v4(10, byte(200+rnd.IntN(2)), byte(rnd.IntN(256)), byte(rnd.IntN(256))), Dst: mine, Port: doors[5].Sequence[0], Flags: SYN, Local: true}
 		m.Packet(now, &p)
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations a run, want 0", allocs)
 	}
-	if s := m.Stats(); s.Openings == 0 || s.Wrong == 0 || s.Evicted == 0 || s.Timeouts == 0 {
+	if s := m.Stats(); s.Openings == 0 || s.Wrong == 0 || s.Evicted == 0 || s.Timeouts == 0 || s.Decoys == 0 || s.Ignored == 0 {
 		t.Errorf("not every case was met: %+v", s)
 	}
 }

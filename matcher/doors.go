@@ -73,6 +73,12 @@ func (m *Matcher) SetSequence(d int, sequence []Port) error {
 // caller must not change the slice.
 func (m *Matcher) Ports() []Port { return m.index.ports }
 
+// HasPort reports whether a port stands in the sequence of a door.
+func (m *Matcher) HasPort(p Port) bool {
+	_, ok := m.index.find(p)
+	return ok
+}
+
 // portIndex finds a port's entry in two loads, however many ports there are.
 // Only pages of 256 ports that hold a port exist: a kilobyte for each.
 type portIndex struct {

@@ -12,14 +12,11 @@ func (m *Matcher) Inherit(old *Matcher, to []int) {
 			m.doors[i].ready = max(m.doors[i].ready, old.doors[from].ready)
 		}
 	}
-	for id := range old.unused {
-		if old.attempts[id].stage > 1 {
-			m.inherit(old, id+1, to)
+	// Which attempt of its class is the oldest must not change.
+	for _, l := range []ages{old.later, old.first} {
+		for id := l.oldest; id != 0; id = old.attempts[id-1].newer {
+			m.inherit(old, id, to)
 		}
-	}
-	// Which first-stage attempt is the oldest must not change.
-	for id := old.oldest; id != 0; id = old.attempts[id-1].newer {
-		m.inherit(old, id, to)
 	}
 }
 
@@ -27,7 +24,7 @@ func (m *Matcher) Inherit(old *Matcher, to []int) {
 func (m *Matcher) inherit(old *Matcher, id uint32, to []int) {
 	a := &old.attempts[id-1]
 	door := to[a.door]
-	if door < 0 || m.full() {
+	if door < 0 || m.full() || a.stage > 1 && m.laterFull() {
 		return
 	}
 	at, _ := old.wheel.Deadline(int(id - 1))
@@ -36,8 +33,5 @@ func (m *Matcher) inherit(old *Matcher, id uint32, to []int) {
 		src: a.src, bucket: m.bucket(sipHash(m.key, &a.src), door), door: uint16(door), stage: a.stage,
 	}
 	m.insert(place)
-	if a.stage > 1 {
-		m.leaveFirst(place)
-	}
 	m.wheel.Arm(int(place-1), at)
 }

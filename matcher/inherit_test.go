@@ -89,9 +89,35 @@ func TestInheritSome(t *testing.T) {
 	if got := words(m.Packet(1, &p)); got != "a2 a!" || m.InFlight() != 0 || old.InFlight() != 2 {
 		t.Errorf("%q, %d in flight, %d of the old one", got, m.InFlight(), old.InFlight())
 	}
-	small := newMatcher(t, 1, ssh(1, 2), ssh(3, 4))
+	for i := range 3 {
+		p := syn(v4(10, 0, 0, byte(i)), 1)
+		old.Packet(2, &p)
+	}
+	small := newMatcher(t, 2, ssh(1, 2), ssh(3, 4))
 	small.Inherit(old, []int{0, 1})
-	if n := small.InFlight(); n != 1 {
-		t.Errorf("%d attempts in a table of one", n)
+	if n := small.InFlight(); n != 2 {
+		t.Errorf("%d attempts in a table of two", n)
+	}
+}
+
+// TestInheritLater keeps to the half that attempts further along may have.
+func TestInheritLater(t *testing.T) {
+	old := newMatcher(t, 8, ssh(1, 2, 3))
+	for i := range 4 {
+		for _, port := range []uint16{1, 2} {
+			p := syn(v4(10, 0, 0, byte(i)), port)
+			old.Packet(0, &p)
+		}
+	}
+	small := newMatcher(t, 4, ssh(1, 2, 3))
+	small.Inherit(old, []int{0})
+	if n := small.InFlight(); n != 2 {
+		t.Errorf("%d attempts, want the two oldest of a table of four", n)
+	}
+	for i := range 4 {
+		p := syn(v4(10, 0, 1, byte(i)), 1)
+		if small.Packet(0, &p); small.InFlight() > 4 {
+			t.Fatal("the table holds more than it can")
+		}
 	}
 }

@@ -233,6 +233,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// TestFullTable lets the oldest attempt give way, and none that is further along.
 func TestFullTable(t *testing.T) {
 	const size = 8
 	m := newMatcher(t, size, ssh(1, 2, 3))
@@ -257,22 +258,64 @@ func TestFullTable(t *testing.T) {
 	}
 }
 
+// TestFullOfLaterStages fills the half that attempts further along may have:
+// the one gives way that has not advanced for longest, and a new one still finds
+// its place.
 func TestFullOfLaterStages(t *testing.T) {
 	const size = 8
-	m := newMatcher(t, size, ssh(1, 2, 3))
-	for i := range size {
-		src := v4(10, 0, 0, byte(i))
-		for _, port := range []uint16{1, 2} {
-			p := syn(src, port)
-			m.Packet(0, &p)
+	m := newMatcher(t, size, ssh(1, 2, 3, 4))
+	knock := func(i int, ports ...uint16) (got string) {
+		for _, port := range ports {
+			p := syn(v4(10, 0, 0, byte(i)), port)
+			got = words(m.Packet(0, &p))
 		}
+		return got
 	}
-	p := syn(alice, 1)
-	if got := words(m.Packet(0, &p)); got != "" {
-		t.Errorf("a full table of later stages took a new attempt: %q", got)
+	for i := range size / 2 {
+		knock(i, 1, 2)
 	}
-	if s := m.Stats(); s.Refused != 1 || s.Evicted != 0 || m.InFlight() != size {
-		t.Errorf("refused %d, evicted %d, in flight %d; want 1, 0, %d", s.Refused, s.Evicted, m.InFlight(), size)
+	knock(0, 3) // the oldest advances
+	for i := range size / 2 {
+		knock(10+i, 1)
+	}
+	if s := m.Stats(); s.Evicted != 0 || m.InFlight() != size {
+		t.Fatalf("%d evicted, %d in flight, want 0, %d", s.Evicted, m.InFlight(), size)
+	}
+	knock(10, 2)
+	if got := knock(1, 3); got != "" {
+		t.Errorf("the attempt that did not advance for longest is there: %q", got)
+	}
+	if got := knock(0, 4); got != "a4 a!" {
+		t.Errorf("the one that advanced is lost: %q", got)
+	}
+	if got := knock(20, 1, 2, 3, 4); got != "a4 a!" {
+		t.Errorf("no room for a new one: %q", got)
+	}
+}
+
+// TestGuarantee floods a matcher with every kind of attempt between the knocks of
+// an honest one: as many as half of the table, less one, do not end it.
+func TestGuarantee(t *testing.T) {
+	const size = 64
+	for _, flood := range [][]uint16{{1}, {1, 2}, {1, 2, 3}} {
+		m := newMatcher(t, size, ssh(1, 2, 3, 4))
+		n := 0
+		send := func(src Addr, port uint16) []Event { p := syn(src, port); return m.Packet(0, &p) }
+		attack := func(packets int) {
+			for range packets {
+				send(v4(10, 0, byte(n/len(flood)>>8), byte(n/len(flood))), flood[n%len(flood)])
+				n++
+			}
+		}
+		attack(10 * size)
+		var evs []Event
+		for _, port := range []uint16{1, 2, 3, 4} {
+			attack(size/2 - 1)
+			evs = send(alice, port)
+		}
+		if words(evs) != "a4 a!" {
+			t.Errorf("flood of %v: %q", flood, words(evs))
+		}
 	}
 }
 

@@ -8,22 +8,33 @@ import (
 )
 
 // model is the semantics written down plainly: a list of attempts in the order
-// of their beginning, walked for every packet.
+// of their last knock, walked for every packet.
 type model struct {
 	doors    []Door
 	ready    []Time
 	capacity int
 	attempts []modelAttempt
+
+	decoys  []Port
+	lockout time.Duration
+	ignored map[Addr]Time // until
+	touched map[Addr]Time // last, by network
 }
 
 type modelAttempt struct {
-	src      Addr
-	door     int
-	stage    int
-	deadline Time
+	src             Addr
+	door            int
+	stage           int
+	begun, deadline Time
 }
 
 func (m *model) packet(now Time, p *Packet) (evs []Event) {
+	if slices.Contains(m.decoys, p.Port) {
+		return m.touch(now, p)
+	}
+	if m.lockout > 0 && now < m.ignored[p.Src] {
+		return nil
+	}
 	for i := range m.doors {
 		if m.takes(i, p) {
 			evs = append(evs, m.knock(now, p, i)...)
@@ -32,21 +43,51 @@ func (m *model) packet(now Time, p *Packet) (evs []Event) {
 	return evs
 }
 
+func (m *model) touch(now Time, p *Packet) (evs []Event) {
+	toTarget := slices.ContainsFunc(m.doors, func(d Door) bool { return d.Target == p.Dst })
+	if p.Port.Proto == TCP && (p.Flags&SYN == 0 || p.Flags&ACK != 0) || !p.Local && !toTarget {
+		return nil
+	}
+	if now >= m.ignored[p.Src] {
+		evs = []Event{{Src: p.Src, Kind: Scan}}
+	}
+	m.ignored[p.Src] = now.Add(m.lockout)
+	if m.lockout == 0 {
+		m.ignored[p.Src] = now.Add(time.Minute)
+	}
+	m.touched[network(p.Src)] = now
+	return evs
+}
+
+func network(a Addr) Addr { return v4(a[12], a[13], a[14], 0) }
+
+func (m *model) spoilt(a *modelAttempt) bool {
+	at, ok := m.touched[network(a.src)]
+	return ok && at >= a.begun
+}
+
 func (m *model) knock(now Time, p *Packet, i int) (evs []Event) {
 	sequence := m.doors[i].Sequence
 	n := slices.IndexFunc(m.attempts, func(a modelAttempt) bool { return a.src == p.Src && a.door == i })
 	if n >= 0 {
 		a := &m.attempts[n]
 		switch {
+		case m.spoilt(a):
 		case now >= a.deadline:
 			evs = append(evs, Event{a.src, i, a.stage, Timeout})
 		case p.Port == sequence[a.stage]:
-			a.stage++
-			evs = append(evs, Event{a.src, i, a.stage, Stage})
-			if a.stage == len(sequence) {
-				m.attempts = slices.Delete(m.attempts, n, n+1)
-				evs = append(evs, m.open(now, p.Src, i))
+			moved := *a
+			moved.stage++
+			m.attempts = slices.Delete(m.attempts, n, n+1)
+			evs = append(evs, Event{a.src, i, moved.stage, Stage})
+			evs[len(evs)-1].Src = p.Src
+			if moved.stage == len(sequence) {
+				return append(evs, m.open(now, p.Src, i))
 			}
+			if moved.stage == 2 {
+				m.makeRoom(m.capacity/2, later)
+			}
+			m.attempts = append(m.attempts, moved)
 			return evs
 		case p.Port == sequence[a.stage-1]:
 			return nil
@@ -58,15 +99,28 @@ func (m *model) knock(now Time, p *Packet, i int) (evs []Event) {
 		return evs
 	case len(sequence) == 1:
 		return append(evs, Event{p.Src, i, 1, Stage}, m.open(now, p.Src, i))
-	case len(m.attempts) == m.capacity:
-		victim := slices.IndexFunc(m.attempts, func(a modelAttempt) bool { return a.stage == 1 })
-		if victim < 0 {
-			return evs
-		}
-		m.attempts = slices.Delete(m.attempts, victim, victim+1)
 	}
-	m.attempts = append(m.attempts, modelAttempt{p.Src, i, 1, now.Add(m.doors[i].Timeout)})
+	if len(m.attempts) == m.capacity {
+		m.makeRoom(0, func(a modelAttempt) bool { return !later(a) })
+	}
+	m.attempts = append(m.attempts, modelAttempt{p.Src, i, 1, now, now.Add(m.doors[i].Timeout)})
 	return append(evs, Event{p.Src, i, 1, Stage})
+}
+
+func later(a modelAttempt) bool { return a.stage > 1 }
+
+// makeRoom ends the oldest attempt of a class that has as many as it may have.
+func (m *model) makeRoom(most int, class func(modelAttempt) bool) {
+	n := 0
+	for _, a := range m.attempts {
+		if class(a) {
+			n++
+		}
+	}
+	if n >= most {
+		i := slices.IndexFunc(m.attempts, class)
+		m.attempts = slices.Delete(m.attempts, i, i+1)
+	}
 }
 
 func (m *model) takes(i int, p *Packet) bool {
@@ -97,7 +151,9 @@ func (m *model) expire(now Time) (evs []Event) {
 		if now < a.deadline {
 			return false
 		}
-		evs = append(evs, Event{a.src, a.door, a.stage, Timeout})
+		if !m.spoilt(&a) {
+			evs = append(evs, Event{a.src, a.door, a.stage, Timeout})
+		}
 		return true
 	})
 	return evs
@@ -113,12 +169,19 @@ func TestModel(t *testing.T) {
 		for i := range doors {
 			doors[i] = randomDoor(rnd)
 		}
-		capacity := 1 + rnd.IntN(12)
+		capacity := 2 + rnd.IntN(12)
 		m, err := New(doors, capacity, Key{rnd.Uint64(), rnd.Uint64()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		ref := &model{doors: doors, ready: make([]Time, len(doors)), capacity: capacity}
+		ref := &model{
+			doors: doors, ready: make([]Time, len(doors)), capacity: capacity,
+			ignored: map[Addr]Time{}, touched: map[Addr]Time{},
+		}
+		if rnd.IntN(3) > 0 {
+			ref.decoys, ref.lockout = []Port{{9, TCP}, {9, UDP}}, time.Duration(rnd.IntN(3))*time.Second
+			m.SetDecoys(NewGuard(ref.lockout, Key{rnd.Uint64(), rnd.Uint64()}), ref.decoys)
+		}
 		now := Time(0)
 		check := func(step int, got, want []Event) {
 			t.Helper()
@@ -199,8 +262,14 @@ func randomPacket(rnd *rand.Rand) Packet {
 	if rnd.IntN(5) == 0 {
 		p.Dst, p.Local = other, false
 	}
-	if rnd.IntN(10) == 0 {
+	if rnd.IntN(3) == 0 {
+		p.Src = v4(198, 51, 100, byte(rnd.IntN(2)))
+	}
+	switch rnd.IntN(20) {
+	case 0:
 		p.Port.Number = 77
+	case 1:
+		p.Port.Number = 9
 	}
 	return p
 }

@@ -3,27 +3,32 @@ package matcher
 import "math/bits"
 
 // attempt is 36 bytes without a pointer: the garbage collector never looks at
-// the table. Links are id+1, so that memory never used stays zero.
+// the table. Links are id+1, so that zero is none.
 type attempt struct {
 	src          Addr
 	next         uint32 // in the bucket, or in the free list
 	bucket       uint32 // index, to save a hash when the attempt ends
-	older, newer uint32 // among first-stage attempts
+	older, newer uint32 // in the list of its class
 	door         uint16
 	stage        uint8 // knocks matched
 }
 
+// ages is a list of attempts by the time of their last knock.
+type ages struct {
+	oldest, newest uint32 // id+1
+	n              int
+}
+
 // table is the memory of the attempts: a fixed array whose entries hang in hash
-// buckets and, at their first stage, in a list by age.
+// buckets and in the list of their class.
 type table struct {
 	attempts []attempt
 	buckets  []uint32 // first attempt of each bucket, as id+1
 	key      Key
 	free     uint32 // first attempt given back, as id+1, chained by next
 	unused   uint32 // attempts from here on were never used
-	oldest   uint32 // ends of the list of first-stage attempts, as id+1
-	newest   uint32
-	inFlight int
+	first    ages   // attempts that have matched one knock
+	later    ages   // those that have matched more: at most half of the table
 }
 
 func newTable(n int, key Key) table {
@@ -53,9 +58,14 @@ func (t *table) find(bucket uint32, src *Addr, door int) uint32 {
 	return id
 }
 
-func (t *table) full() bool {
-	return t.free == 0 && int(t.unused) == len(t.attempts)
-}
+// InFlight returns the number of attempts in flight.
+func (t *table) InFlight() int { return t.first.n + t.later.n }
+
+func (t *table) full() bool { return t.InFlight() == len(t.attempts) }
+
+// laterFull reports whether no more attempts may have matched more than one
+// knock.
+func (t *table) laterFull() bool { return t.later.n == len(t.attempts)/2 }
 
 // alloc returns a free place as id+1. The table must not be full.
 func (t *table) alloc() uint32 {
@@ -67,27 +77,17 @@ func (t *table) alloc() uint32 {
 	return t.unused
 }
 
-// insert hangs a first-stage attempt into its bucket and makes it the newest
-// of its stage.
+// insert hangs an attempt into its bucket and makes it the newest of its class.
 func (t *table) insert(id uint32) {
 	a := &t.attempts[id-1]
 	a.next, t.buckets[a.bucket] = t.buckets[a.bucket], id
-	a.older, a.newer = t.newest, 0
-	if t.newest != 0 {
-		t.attempts[t.newest-1].newer = id
-	} else {
-		t.oldest = id
-	}
-	t.newest = id
-	t.inFlight++
+	t.enter(id)
 }
 
 // release takes an attempt out of its bucket and list and gives its place back.
 func (t *table) release(id uint32) {
+	t.leave(id)
 	a := &t.attempts[id-1]
-	if a.stage == 1 {
-		t.leaveFirst(id)
-	}
 	link := &t.buckets[a.bucket]
 	for *link != id {
 		link = &t.attempts[*link-1].next
@@ -95,21 +95,43 @@ func (t *table) release(id uint32) {
 	*link = a.next
 	*a = attempt{next: t.free}
 	t.free = id
-	t.inFlight--
 }
 
-// leaveFirst takes an attempt out of the list of first-stage attempts.
-func (t *table) leaveFirst(id uint32) {
+// class returns the list in which an attempt stands.
+func (t *table) class(a *attempt) *ages {
+	if a.stage == 1 {
+		return &t.first
+	}
+	return &t.later
+}
+
+// enter makes an attempt the newest of its class.
+func (t *table) enter(id uint32) {
 	a := &t.attempts[id-1]
+	l := t.class(a)
+	a.older, a.newer = l.newest, 0
+	if l.newest != 0 {
+		t.attempts[l.newest-1].newer = id
+	} else {
+		l.oldest = id
+	}
+	l.newest = id
+	l.n++
+}
+
+// leave takes an attempt out of the list of its class.
+func (t *table) leave(id uint32) {
+	a := &t.attempts[id-1]
+	l := t.class(a)
 	if a.older != 0 {
 		t.attempts[a.older-1].newer = a.newer
 	} else {
-		t.oldest = a.newer
+		l.oldest = a.newer
 	}
 	if a.newer != 0 {
 		t.attempts[a.newer-1].older = a.older
 	} else {
-		t.newest = a.older
+		l.newest = a.older
 	}
-	a.older, a.newer = 0, 0
+	l.n--
 }

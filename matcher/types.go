@@ -68,16 +68,6 @@ func (f Flags) Accept(p Proto, b uint8) bool {
 	return p != TCP || b&f.Set == f.Set && b&f.Clear == 0
 }
 
-// Addr is an IP address in 16 bytes, IPv4 in its IPv4-mapped form
-// (RFC 4291, section 2.5.5.2), as netip.Addr.As16 returns it. The zero value
-// is no address.
-type Addr [16]byte
-
-// Is4 reports whether a is an IPv4 address.
-func (a *Addr) Is4() bool {
-	return [12]byte(a[:12]) == [12]byte{10: 0xff, 11: 0xff}
-}
-
 // MaxSequence is the largest number of knocks in a sequence, knockd's own
 // limit (SEQ_MAX in its source).
 const MaxSequence = 32

@@ -28,8 +28,8 @@ type Wheel struct {
 	tick     uint64                    // no timer hangs before this tick
 }
 
-// timer holds ids as id+1, so that a table never written to stays all zero and
-// costs no memory before it is used.
+// timer holds ids as id+1: a table never written to stays all zero and costs no
+// memory before it is used.
 type timer struct {
 	at         Time
 	next, prev uint32

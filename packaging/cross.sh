@@ -80,7 +80,7 @@ build() {
 	# Settings of the caller's own must not change the bytes.
 	env -u GOEXPERIMENT -u GOFIPS140 -u GODEBUG \
 		GOFLAGS= GOWORK=off CGO_ENABLED=0 GOOS=linux "GOARCH=$2" "$3" \
-		"$GO" build -trimpath -buildvcs=false -gcflags=std=-l \
+		"$GO" build -trimpath -buildvcs=false -gcflags=all=-l -gcflags=sesame/matcher= -gcflags=sesame/afpacket= \
 		-ldflags "-s -w -buildid= $round -X main.version=$VERSION" \
 		-o "$out/sesame-linux-$1" . || die "building for $1 failed"
 	is_static "$out/sesame-linux-$1" ||

@@ -58,7 +58,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	sesamePath = filepath.Join(dir, "sesame")
-	build := exec.Command("go", "build", "-gcflags=std=-l", "-o", sesamePath, "sesame") // as packaging/cross.sh
+	build := exec.Command("go", "build", "-gcflags=all=-l", "-gcflags=sesame/matcher=", "-gcflags=sesame/afpacket=", "-o", sesamePath, "sesame") // as packaging/cross.sh
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		errSesame = fmt.Errorf("build sesame: %w: %s", err, out)

@@ -190,14 +190,16 @@ var wrongKnocks = group{"Right and wrong knocks", []scenario{
 		knockd: []string{stage(a, "door", 1, 2)}, theirs: none, other: "A",
 	},
 	{
-		name: "a scan of all ports in rising order", text: "It opens a door whose ports only rise; sesame check warns of such doors.",
+		name: "a scan of all ports in rising order", text: "In knockd it opens a door whose ports only rise. To sesame a port beside the door's is a decoy.",
 		doors: "[rising]\n\tsequence = 7000,7010,7020\n\ttcpflags = syn",
-		steps: []step{send(scan(6990, 7030))}, want: []string{opens(a, "rising", 3)},
+		steps: []step{send(scan(6990, 7030))}, want: []string{a + ": port scan: ignored for 60 s"},
+		knockd: []string{opens(a, "rising", 3)}, mend: 6,
 	},
 	{
-		name: "a scan of all ports in falling order", text: "It does not open such a door.",
+		name: "a scan of all ports in falling order", text: "It does not open such a door; sesame ignores who scans.",
 		doors: "[rising]\n\tsequence = 7000,7010,7020\n\ttcpflags = syn",
-		steps: []step{send(each(scan(6990, 7030), falling))}, want: []string{stage(a, "rising", 1)},
+		steps: []step{send(each(scan(6990, 7030), falling))}, want: []string{a + ": port scan: ignored for 60 s"},
+		knockd: []string{stage(a, "rising", 1)}, mend: 6,
 	},
 }}
 

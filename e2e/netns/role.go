@@ -68,6 +68,8 @@ func run(role string, args []string) error {
 		return holder()
 	case "send":
 		return send()
+	case "barrage":
+		return barrage()
 	case "knock":
 		return knock()
 	case "listen":

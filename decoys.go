@@ -1,0 +1,95 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/matcher"
+)
+
+// drawDecoys puts decoys among the ports of the doors, or none.
+func (d *doors) drawDecoys(guard *matcher.Guard) error {
+	if !d.config.ScanGuard {
+		d.matcher.SetDecoys(nil, nil)
+		return nil
+	}
+	key, err := newKey()
+	if err != nil {
+		return err
+	}
+	low, high := ephemeral()
+	d.matcher.SetDecoys(guard, matcher.DrawDecoys(d.match, d.config.Decoys, key, func(p matcher.Port) bool {
+		// Replies over UDP come to ports of that range, and look like any packet.
+		return (p.Proto == matcher.TCP || p.Number < low || p.Number > high) && !inUse(p)
+	}))
+	return nil
+}
+
+// inUse reports whether a program of this machine has a port: then it cannot be
+// had by another.
+func inUse(p matcher.Port) bool {
+	kind := unix.SOCK_STREAM
+	if p.Proto == matcher.UDP {
+		kind = unix.SOCK_DGRAM
+	}
+	// This one takes the port of both families, where the kernel has IPv6.
+	if fd, err := unix.Socket(unix.AF_INET6, kind|unix.SOCK_CLOEXEC, 0); err == nil {
+		defer unix.Close(fd)
+		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+		return unix.Bind(fd, &unix.SockaddrInet6{Port: int(p.Number)}) == unix.EADDRINUSE
+	}
+	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.Bind(fd, &unix.SockaddrInet4{Port: int(p.Number)}) == unix.EADDRINUSE
+}
+
+// ephemeral returns the range of ports that programs get which ask for none:
+// the kernel's setting, or else its default (ip-sysctl.rst,
+// ip_local_port_range).
+func ephemeral() (low, high uint16) {
+	low, high = 32768, 60999
+	f, err := os.Open("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return low, high
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return low, high
+	}
+	words := strings.Fields(string(text))
+	if len(words) == 2 {
+		l, err1 := strconv.ParseUint(words[0], 10, 16)
+		h, err2 := strconv.ParseUint(words[1], 10, 16)
+		if err1 == nil && err2 == nil {
+			low, high = uint16(l), uint16(h)
+		}
+	}
+	return low, high
+}
+
+// onScan deals with a source that touched a decoy. A program may have been
+// started since the draw that uses the port: then it is no decoy any more.
+func (d *daemon) onScan(now matcher.Time, p *matcher.Packet) {
+	if inUse(p.Port) {
+		d.doors.matcher.Spare(p.Port)
+		d.guard.Forgive(p.Src)
+		d.refilter()
+		return
+	}
+	if !d.limits.allow(now, scanned, &p.Src) {
+		return
+	}
+	what := ": port scan: its attempts end"
+	if d.guard.Lockout > 0 {
+		what = ": port scan: ignored for " + strconv.FormatInt(int64(d.guard.Lockout/1e9), 10) + " s"
+	}
+	d.log.print(p.Src.String() + what)
+}
