@@ -19,6 +19,7 @@ const (
 	loadWord         = 0x20 // A = 32 bits at P[K]: BPF_LD | BPF_W | BPF_ABS
 	loadByteX        = 0x50 // A = byte at P[X+K]: BPF_LD | BPF_B | BPF_IND
 	loadHalfX        = 0x48 // A = 16 bits at P[X+K]: BPF_LD | BPF_H | BPF_IND
+	toIndirect       = 0x60 // turns a load at P[K] into one at P[X+K]: BPF_ABS, BPF_IND
 	loadScratch      = 0x60 // A = M[K]: BPF_LD | BPF_MEM
 	storeScratch     = 0x02 // M[K] = A: BPF_ST
 	loadHeaderLength = 0xb1 // X = 4 * (P[K] & 0xf), as IPv4 has it: BPF_LDX | BPF_B | BPF_MSH

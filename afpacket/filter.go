@@ -12,7 +12,7 @@ const (
 	MaxInstructions = 4096
 
 	// minInstructions is a limit that the program keeps to with any ports.
-	minInstructions = 256
+	minInstructions = 288
 
 	// decoyShare is for how many instructions beyond minInstructions a program that
 	// is too long has one decoy. A decoy takes two to three.
@@ -58,10 +58,10 @@ func Filter(in Interest, dropSent bool, max int) []Instruction {
 	if max == 0 || max > MaxInstructions {
 		max = MaxInstructions
 	}
-	ranges, decoys := portRanges(in.Ports), portRanges(in.Decoys)
+	doors, decoys := portRanges(in.Ports, false), portRanges(in.Decoys, true)
 	least := (max - minInstructions) / decoyShare // decoys
 	for {
-		program := build(in, ranges, decoys, dropSent)
+		program := build(in, merge(doors, decoys), dropSent)
 		excess := len(program) - max
 		// A port takes two to three instructions: near enough to the most that fit.
 		fewer := (excess + 2) / 3
@@ -70,12 +70,26 @@ func Filter(in Interest, dropSent bool, max int) []Instruction {
 			return program
 		case len(decoys) > least:
 			decoys = thin(decoys, len(decoys)-min(fewer, len(decoys)-least))
-		case len(ranges) > 2:
-			ranges = joinNearest(ranges, len(ranges)-fewer)
+		case len(doors) > 2:
+			doors = joinNearest(doors, len(doors)-fewer)
 		default:
 			return program
 		}
 	}
+}
+
+// merge returns both sorted, without decoys that lie in a range of doors.
+func merge(doors, decoys []portRange) []portRange {
+	all := make([]portRange, 0, len(doors)+len(decoys))
+	for _, d := range decoys {
+		for len(doors) > 0 && doors[0].before(d) {
+			all, doors = append(all, doors[0]), doors[1:]
+		}
+		if len(doors) == 0 || d.before(doors[0]) {
+			all = append(all, d)
+		}
+	}
+	return append(all, doors...)
 }
 
 // thin returns n of the ranges, evenly spread.
@@ -91,10 +105,16 @@ func thin(ranges []portRange, n int) []portRange {
 type portRange struct {
 	proto  matcher.Proto
 	lo, hi uint16
+	decoy  bool
+}
+
+// before reports whether all of r comes before the beginning of o.
+func (r portRange) before(o portRange) bool {
+	return r.proto < o.proto || r.proto == o.proto && r.hi < o.lo
 }
 
 // portRanges returns the ports as ranges, sorted by protocol and port.
-func portRanges(ports []matcher.Port) []portRange {
+func portRanges(ports []matcher.Port, decoy bool) []portRange {
 	keys := make([]uint32, len(ports))
 	for i, p := range ports {
 		keys[i] = uint32(p.Proto)<<16 | uint32(p.Number)
@@ -102,7 +122,7 @@ func portRanges(ports []matcher.Port) []portRange {
 	slices.Sort(keys)
 	var ranges []portRange
 	for _, k := range keys {
-		p := portRange{matcher.Proto(k >> 16), uint16(k), uint16(k)}
+		p := portRange{matcher.Proto(k >> 16), uint16(k), uint16(k), decoy}
 		if n := len(ranges); n > 0 && ranges[n-1].proto == p.proto && int(p.lo) <= int(ranges[n-1].hi)+1 {
 			ranges[n-1].hi = p.hi
 			continue
@@ -152,34 +172,41 @@ func passAll(dropSent bool) []Instruction {
 
 // build writes the program, last part first. Every part returns the label at
 // which it begins, the first instruction so far.
-func build(in Interest, ranges, decoys []portRange, dropSent bool) []Instruction {
+//
+// Most packets are of no interest, and pay for the way to that verdict: flags
+// that no port takes end it at once, then comes the search for the port, and
+// what is left to be known of a packet is looked at behind it. Headers at their
+// usual places are read without X, which is the cheaper load (the kernel inlines
+// it: net/core/filter.c, convert_bpf_ld_abs).
+func build(in Interest, ranges []portRange, dropSent bool) []Instruction {
 	b := &builder{}
 	b.add(op(returnK, 0))
 	reject := b.here()
 	b.add(op(copyXToA, 0), op(addK, tcpHeader), op(returnA, 0))
 	accept := b.here()
 
-	tcp, udp := byProto(ranges)
-	tcpDecoys, udpDecoys := byProto(decoys)
-	isUDP := b.ports(udpDecoys, accept, reject, udpHeader)
-	isUDP = b.ports(udp, accept, isUDP, udpHeader)
-	isTCP := reject
-	if len(tcpDecoys) > 0 {
-		isTCP = b.flags(begins, b.ports(tcpDecoys, accept, reject, tcpHeader), reject)
+	udp := slices.IndexFunc(ranges, func(r portRange) bool { return r.proto == matcher.UDP })
+	if udp < 0 {
+		udp = len(ranges)
 	}
-	if len(tcp) > 0 {
-		isTCP = b.flags(in.Flags, b.ports(tcp, accept, isTCP, tcpHeader), isTCP)
+	isUDP, isTCP := target{at: reject}, target{at: reject}
+	if tcp := ranges[:udp]; len(tcp) > 0 {
+		isTCP.flags = commonFlags(in.Flags, tcp)
+		door := b.whole(tcpHeader, in.Flags, isTCP.flags, accept, reject)
+		decoy := b.whole(tcpHeader, begins, isTCP.flags, accept, reject)
+		isTCP.at = b.search(tcp, door, decoy, reject)
 	}
-	other := b.jumpIf(jumpEqual, uint32(matcher.UDP), isUDP, reject)
-	b.jumpIf(jumpEqual, uint32(matcher.TCP), isTCP, other)
-	b.add(op(loadScratch, scratchProto))
-	transport := b.here()
+	if udp := ranges[udp:]; len(udp) > 0 {
+		whole := b.whole(udpHeader, matcher.Flags{}, matcher.Flags{}, accept, reject)
+		isUDP.at = b.search(udp, whole, whole, reject)
+	}
 
+	anywhere := b.transport(behindX, isTCP, isUDP, reject, reject)
 	is6 := reject
 	if !in.Only4 {
-		is6 = b.header6(transport, reject)
+		is6 = b.header6(anywhere, isTCP, isUDP, reject)
 	}
-	is4 := b.header4(transport, reject)
+	is4 := b.header4(anywhere, isTCP, isUDP, reject)
 	not4 := b.jumpIf(jumpEqual, etherIP6, is6, reject)
 	b.jumpIf(jumpEqual, etherIP4, is4, not4)
 	b.add(op(loadWord, ancillaryProtocol))
@@ -190,11 +217,15 @@ func build(in Interest, ranges, decoys []portRange, dropSent bool) []Instruction
 	return b.program()
 }
 
-// byProto parts sorted ranges.
-func byProto(ranges []portRange) (tcp, udp []portRange) {
-	i := slices.IndexFunc(ranges, func(r portRange) bool { return r.proto == matcher.UDP })
-	if i < 0 {
-		i = len(ranges)
+// commonFlags returns what all of the TCP ports ask for.
+func commonFlags(doors matcher.Flags, ranges []portRange) matcher.Flags {
+	f := matcher.Flags{Set: 0xff, Clear: 0xff}
+	for _, r := range ranges {
+		of := doors
+		if r.decoy {
+			of = begins
+		}
+		f.Set, f.Clear = f.Set&of.Set, f.Clear&of.Clear
 	}
-	return ranges[:i], ranges[i:]
+	return f
 }
