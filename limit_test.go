@@ -54,6 +54,23 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
+// TestLimiterLate has the summary come later than it should: nothing is counted
+// twice, and nothing is left out of it.
+func TestLimiterLate(t *testing.T) {
+	l := &limiter{}
+	for _, kind := range []lineKind{firstStage, timedOut} {
+		for i := range limitLines + 5 {
+			l.allow(second, kind, sourceOf(i))
+		}
+	}
+	if l.allow(30*second, firstStage, sourceOf(0)) {
+		t.Error("logged before what was left out")
+	}
+	if line, ok := l.summary(30 * second); !ok || line != "… and 6 more Stage 1 from 6 addresses in 10 s" || l.next > 30*second {
+		t.Errorf("%q, %v, the other is due at %v", line, ok, l.next)
+	}
+}
+
 // TestLimiterQuiet begins anew when the time is over and nothing was left out.
 func TestLimiterQuiet(t *testing.T) {
 	l := &limiter{next: matcher.Never}

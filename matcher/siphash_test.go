@@ -50,3 +50,29 @@ func BenchmarkSipHash(b *testing.B) {
 		a[15] = byte(sipHash(Key{1, 2}, &a))
 	}
 }
+
+// TestBucketsCannotBeSteered collects sources that meet in one bucket under a key
+// that is known. Under another they are as far apart as any.
+func TestBucketsCannotBeSteered(t *testing.T) {
+	known := newTable(DefaultAttempts, Key{1, 2})
+	var chosen []Addr
+	for i := 0; len(chosen) < 300; i++ {
+		src := v4(byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
+		if known.bucket(sipHash(known.key, &src), 0) == 7 {
+			chosen = append(chosen, src)
+		}
+	}
+	for seed := range uint64(20) {
+		other := newTable(DefaultAttempts, Key{seed, 99})
+		met := map[uint32]int{}
+		most := 0
+		for i := range chosen {
+			b := other.bucket(sipHash(other.key, &chosen[i]), 0)
+			met[b]++
+			most = max(most, met[b])
+		}
+		if most > 4 {
+			t.Errorf("key %d: %d of 300 meet in one bucket", seed, most)
+		}
+	}
+}

@@ -131,7 +131,12 @@ func (s *side) note(text string) {
 func (l *lab) write(name, text string) {
 	l.t.Helper()
 	for _, s := range l.sides {
-		if err := os.WriteFile(s.file(name), []byte(s.own(text)), 0o644); err != nil {
+		text := s.own(text)
+		if s.name == "sesame" && strings.Contains(text, sentinel) {
+			// A decoy drawn at random could be what a scenario knocks on.
+			text += "\n[options]\n\tdecoys = 0\n"
+		}
+		if err := os.WriteFile(s.file(name), []byte(text), 0o644); err != nil {
 			l.t.Fatal(err)
 		}
 	}
