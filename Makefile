@@ -10,7 +10,9 @@ GO ?= go
 VERSION ?= $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
 # Time for each fuzz target.
 FUZZTIME ?= 10s
-# Packages with benchmarks.
+# Flags of the program that bench runs.
+BENCHFLAGS ?=
+# Packages with benchmarks, for microbench.
 BENCH ?= . ./matcher ./afpacket ./config ./exec
 # Packages whose tests run under an emulator that knows no packet sockets.
 PURE ?= ./matcher ./config ./afpacket
@@ -26,7 +28,7 @@ export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
 AS_ROOT := '$(CURDIR)/tools/as-root.sh'
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test setup lint deps unit fuzz qemu cross e2e bench clean help
+.PHONY: build demo test setup lint deps unit fuzz qemu cross e2e bench microbench clean help
 
 build: ## build ./sesame, static, for this machine, as packaging/cross.sh does
 	CGO_ENABLED=0 $(GO) build -trimpath -gcflags=all=-l -gcflags=sesame/matcher= -gcflags=sesame/afpacket= -ldflags '-s -w -X main.version=$(VERSION)' -o sesame .
@@ -84,7 +86,12 @@ qemu: ## the pure packages' tests on an emulated big-endian 32-bit MIPS
 cross: ## build every target into dist/ and judge the sizes
 	GO='$(GO)' VERSION='$(VERSION)' NEED_XZ=1 packaging/cross.sh dist
 
-bench: ## benchmarks; compare two outputs with: go tool -modfile=tools/go.mod benchstat OLD NEW
+bench: ## sesame, knockd and nftables side by side: writes docs/benchmarks.md and README's table, in 20 minutes; BENCHFLAGS=-quick for a look
+	@tools/setup.sh bench
+	@$(MAKE) --no-print-directory build
+	$(GO) run -exec $(AS_ROOT) ./bench -sesame ./sesame -readme README.md $(BENCHFLAGS)
+
+microbench: ## benchmarks of the packages; compare two outputs with: go tool -modfile=tools/go.mod benchstat OLD NEW
 	$(GO) test -run '^$$' -bench . -benchmem $(BENCH)
 
 clean: ## remove what was built

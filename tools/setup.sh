@@ -4,6 +4,7 @@
 #   tools/setup.sh demo   a firewall tool, if there is none, and certificates for
 #                         go's downloads; never fails
 #   tools/setup.sh test   everything that the tests use
+#   tools/setup.sh bench  what the benchmarks of bench/ use; the tests use it too
 #
 # Nothing missing, nothing done: a second run calls no apt-get and needs no root.
 set -eu
@@ -31,6 +32,13 @@ demo)
 	# Go cannot fetch a module without them.
 	want /etc/ssl/certs/ca-certificates.crt ca-certificates
 	;;
+bench)
+	want nft nftables
+	want knockd knockd
+	want ip iproute2
+	want gcc gcc # for the least that a daemon can be
+	want /usr/include/stdio.h libc6-dev
+	;;
 test)
 	want iptables iptables
 	want nft nftables
@@ -54,7 +62,7 @@ test)
 	has promtool || promtool=' promtool'
 	;;
 *)
-	echo "usage: setup.sh demo|test" >&2
+	echo "usage: setup.sh demo|test|bench" >&2
 	exit 2
 	;;
 esac
