@@ -50,7 +50,7 @@ const (
 // Config is a whole configuration. An empty string means that the file does
 // not set the key. Read-only use is safe from several goroutines.
 type Config struct {
-	Interface, LogFile, PidFile string
+	Interface, LogFile, PidFile string // Interface: as ParseInterfaces takes it, without blanks
 	UseSyslog                   bool
 
 	StateFile         string        // "": one for each configuration and interface

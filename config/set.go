@@ -1,6 +1,9 @@
 package config
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 const noValue = `there is no value after "="; give one, or remove the line`
 
@@ -27,8 +30,9 @@ func (c *Config) set(k key, value string, first bool) (reason string) {
 	case keyUseSyslog:
 		c.UseSyslog, reason = parseBool(value)
 	case keyInterface:
-		if first { // knockd keeps it: to it, the second one comes after an -i
-			c.Interface = value
+		var list []string
+		if list, reason = ParseInterfaces(value); first { // knockd keeps it: to it, the second one comes after an -i
+			c.Interface = strings.Join(list, ",")
 		}
 	case keyLogFile:
 		c.LogFile = value
