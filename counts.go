@@ -39,16 +39,18 @@ type counts struct {
 	next     matcher.Time // of the next report; Never: no packet came since the last
 }
 
-// totals adds what the present socket and matcher have counted to the past.
+// totals adds what the present sockets and matcher have counted to the past.
 func (d *daemon) totals() totals {
 	t := d.counts.past
-	kernel, err := d.socket.Counts()
-	if err != nil {
-		d.log.warn(err.Error())
+	for _, e := range d.links.ears {
+		kernel, err := e.Counts()
+		if err != nil {
+			d.log.warn(err.Error())
+		}
+		t.kernel.Passed += kernel.Passed
+		t.kernel.Dropped += kernel.Dropped
 	}
 	stats := d.doors.matcher.Stats()
-	t.kernel.Passed += kernel.Passed
-	t.kernel.Dropped += kernel.Dropped
 	t.add(stats)
 	return t
 }

@@ -53,8 +53,6 @@ func TestCountsSurviveReload(t *testing.T) {
 	d, p := requestDaemon(t, doors)
 	d.withSocket(t, "lo")
 	d.iface, d.config = "", filepath.Join(t.TempDir(), "knockd.conf")
-	d.addrs = watchAddresses(t)
-	d.loop.watch(d.socket.FD(), d.onPackets)
 
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -85,8 +83,8 @@ func TestCountsSurviveReload(t *testing.T) {
 		if err := d.tryReload(); err != nil {
 			t.Fatal(err)
 		}
-		if got := d.totals(); got != want || d.socket.Name() != name {
-			t.Errorf("%s: %+v, want %+v", d.socket.Name(), got, want)
+		if got := d.totals(); got != want || d.listeningOn() != name || len(d.links.ears) != 1 {
+			t.Errorf("%s: %+v, want %+v", d.listeningOn(), got, want)
 		}
 		if n := d.doors.matcher.Stats().Evicted; n != 0 {
 			t.Errorf("%d evicted: the matcher is the old one", n)
@@ -105,14 +103,14 @@ func TestCountsSurviveReload(t *testing.T) {
 	}
 }
 
-func watchAddresses(t *testing.T) *afpacket.Addresses {
+func watchNetwork(t testing.TB) *afpacket.Network {
 	t.Helper()
-	a, err := afpacket.WatchAddresses()
+	n, err := afpacket.Watch()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { a.Close() })
-	return a
+	t.Cleanup(func() { n.Close() })
+	return n
 }
 
 // TestStatusTells checks every value against where it comes from, with more

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sesame/afpacket"
 	"sesame/config"
 	"sesame/control"
 	"sesame/exec"
@@ -47,8 +46,7 @@ type daemon struct {
 	doors      *doors
 	guard      *matcher.Guard
 	limits     limiter
-	socket     *afpacket.Socket
-	addrs      *afpacket.Addresses
+	links      links
 	leases     *exec.Leases
 	control    *control.Server // nil: the socket could not be made
 	started    matcher.Time
@@ -58,7 +56,6 @@ type daemon struct {
 	pace       pace
 	ownPidfile string       // as written; a reload does not move it
 	gaveBack   uint64       // openings when memory was returned last
-	down       bool         // the interface is, and comes back
 	status     int          // exit status
 	until      matcher.Time // when the exit waits no longer; 0: not ending
 	hurry      []hurry      // what is to come before
@@ -71,14 +68,14 @@ type hurry struct {
 }
 
 // newDaemon does all that can fail, in the order in which a user can mend it:
-// the file, the log, the interface.
+// the file, the log, the right to listen.
 func newDaemon(o options) (*daemon, error) {
 	debug.SetGCPercent(garbage)
 	cfg, err := readConfig(o.config)
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{options: o, counts: counts{next: matcher.Never}, log: newLogger(o.verbose || o.debug || isTerminal(os.Stderr))}
+	d := &daemon{options: o, counts: counts{next: matcher.Never}, links: links{next: matcher.Never}, log: newLogger(o.verbose || o.debug || isTerminal(os.Stderr))}
 	if err := d.openLog(cfg); err != nil {
 		return nil, err
 	}
@@ -93,12 +90,6 @@ func newDaemon(o options) (*daemon, error) {
 	if err := d.doors.drawDecoys(d.guard); err != nil {
 		return nil, err
 	}
-	if d.socket, err = afpacket.Listen(d.interfaceName(cfg), d.doors.interest(o.only4)); err != nil {
-		return nil, err
-	}
-	if d.addrs, err = afpacket.WatchAddresses(); err != nil {
-		return nil, err
-	}
 	if d.signals, err = newSignals(); err != nil {
 		return nil, err
 	}
@@ -106,6 +97,9 @@ func newDaemon(o options) (*daemon, error) {
 		return nil, err
 	}
 	d.started = d.loop.instant.Now
+	if err := d.openLinks(cfg); err != nil {
+		return nil, err
+	}
 	if err := d.openLeases(cfg); err != nil {
 		return nil, err
 	}
@@ -158,13 +152,8 @@ func (d *daemon) warnings(cfg *config.Config) {
 // run is the event loop. It returns the exit status.
 func (d *daemon) run() int {
 	d.warnings(d.doors.config)
-	d.log.print("starting up, listening on " + d.socket.Name())
-	if d.addrs.Len() == 0 {
-		d.log.warn("this machine has no address yet: no knock can be for it")
-	}
+	d.startLinks()
 	d.loop.watch(d.signals.fd, func() { d.onSignal() })
-	d.loop.watch(d.socket.FD(), d.onPackets)
-	d.loop.watch(d.addrs.FD(), d.onAddresses)
 	d.loop.watch(d.leases.FD(), func() { d.leases.Ready(d.loop.instant) })
 	if d.control != nil {
 		d.loop.watch(d.control.FD(), func() { d.control.Ready(d.loop.instant.Now) })
@@ -182,7 +171,7 @@ func (d *daemon) run() int {
 
 // next is when the loop must run even if nothing comes in.
 func (d *daemon) next() matcher.Time {
-	next := min(d.doors.matcher.Next(), d.leases.Next(), d.counts.next, d.limits.next)
+	next := min(d.doors.matcher.Next(), d.leases.Next(), d.counts.next, d.limits.next, d.links.next)
 	if d.until != 0 {
 		next = min(next, d.until)
 	}
@@ -214,6 +203,9 @@ func (d *daemon) expire() {
 		d.control.Expire(now)
 	}
 	d.summarize(now)
+	if now >= d.links.next {
+		d.retryLinks()
+	}
 	if now >= d.counts.next {
 		d.report()
 	}
@@ -265,7 +257,9 @@ func (d *daemon) exit(status int) {
 	}
 	d.status, d.until = status, now
 	d.log.print("shutting down")
-	d.loop.forget(d.socket.FD())
+	for _, e := range d.links.ears {
+		d.loop.forget(e.FD())
+	}
 	if d.doors.config.CloseOnExit {
 		d.until = now.Add(closeTime)
 		d.hurry = []hurry{{now.Add(startTime), unix.SIGTERM}, {now.Add(killTime), unix.SIGKILL}}

@@ -13,7 +13,9 @@ const usageText = `usage: sesame [options]             hear knocks and open door
        sesame close [<door> [<address>]]       shut open doors now
        sesame demo                  show a door open and shut, without root
 options:
-  -i, --interface <int>  network interface to listen on (default "eth0")
+  -i, --interface <int>  interfaces to listen on: a name, several with commas
+                         between, patterns such as ppp*, or any (default "eth0")
+      --require-interface  end where knockd does: when an interface is missing
   -d, --daemon           run as a daemon
   -c, --config <file>    use an alternate config file
   -D, --debug            output debug messages
@@ -33,6 +35,7 @@ type options struct {
 	iface, config, pidfile, logfile string // "": not given
 	daemon, debug, lookup, verbose  bool
 	only4, version, help            bool
+	requireInterface                bool
 	json, prometheus                bool // of sesame status
 	words                           []string
 
@@ -61,6 +64,7 @@ func (o *options) flags() []flag {
 		{'4', "only-ip-v4", &o.only4, nil},
 		{'V', "version", &o.version, nil},
 		{'h', "help", &o.help, nil},
+		{0, "require-interface", &o.requireInterface, nil},
 		{0, "json", &o.json, nil},
 		{0, "prometheus", &o.prometheus, nil},
 		{'s', "", new(bool), nil}, // knockd's forks: save memory

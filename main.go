@@ -112,10 +112,17 @@ func serve(o options) int {
 }
 
 // settle makes the paths of the command line independent of the directory it
-// was given in.
+// was given in, and reads its interfaces.
 func (o *options) settle() (err error) {
 	if o.dir, err = unix.Getwd(); err != nil {
 		return fault.New("find the working directory", err)
+	}
+	if o.iface != "" {
+		list, reason := config.ParseInterfaces(o.iface)
+		if reason != "" {
+			return errors.New("-i: " + reason)
+		}
+		o.iface = strings.Join(list, ",")
 	}
 	o.config, o.logfile, o.pidfile = o.absolute(o.config), o.absolute(o.logfile), o.absolute(o.pidfile)
 	return nil

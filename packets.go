@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,9 +38,9 @@ func (p *pace) flood(now matcher.Time, n int) bool {
 }
 
 // onPackets reads what has come.
-func (d *daemon) onPackets() {
+func (d *daemon) onPackets(e *ear) {
 	for range floodTurns {
-		n := d.readPackets()
+		n := d.readPackets(e)
 		if n == 0 || !d.pace.flood(d.loop.instant.Now, n) || d.until != 0 {
 			return
 		}
@@ -49,24 +49,27 @@ func (d *daemon) onPackets() {
 }
 
 // readPackets returns how many were read.
-func (d *daemon) readPackets() (all int) {
-	now := d.loop.instant.Now
+func (d *daemon) readPackets(e *ear) (all int) {
+	now, b := d.loop.instant.Now, d.links.batch
 	var p matcher.Packet
 	for range batches {
-		n, err := d.socket.Read()
+		n, err := e.Read(b)
 		if err != nil {
-			d.onSocketError(err)
+			d.fail(slices.Index(d.links.ears, e), err)
 			return all
 		}
 		all += n
 		for i := range n {
-			verdict := afpacket.Parse(d.socket.Packet(i), &p)
+			verdict := afpacket.Parse(b.Packet(i), &p)
 			d.counts.past.verdicts[verdict]++
 			if verdict == afpacket.Knock {
-				p.Local = d.addrs.Has(p.Dst)
+				if d.links.many() && d.links.echoes.heard(now, b.Link(i), b.Packet(i)) {
+					continue
+				}
+				p.Local = d.links.network.Has(p.Dst)
 				d.onPacket(now, &p)
 			} else if d.debug {
-				d.log.print("packet of " + strconv.Itoa(len(d.socket.Packet(i))) + " bytes: " + verdict.String())
+				d.log.print("packet of " + strconv.Itoa(len(b.Packet(i))) + " bytes: " + verdict.String())
 			}
 		}
 		if n > 0 && d.counts.next == matcher.Never {
@@ -160,45 +163,4 @@ func (d *daemon) logOpening(ev matcher.Event) {
 		}
 		d.log.print(src + line)
 	})
-}
-
-// refilter tells the socket what the doors want to hear now.
-func (d *daemon) refilter() {
-	if err := d.socket.SetFilter(d.doors.interest(d.only4)); err != nil {
-		d.log.warn("listen on " + d.socket.Name() + ": " + err.Error())
-	}
-}
-
-func (d *daemon) onSocketError(err error) {
-	switch {
-	case !errors.Is(err, afpacket.ErrDown):
-		d.log.warn(err.Error())
-		d.exit(1)
-	case d.socket.Exists():
-		d.down = true
-		d.log.warn(d.socket.Name() + " is down: no knock is heard until it is up")
-	default:
-		d.onGone()
-	}
-}
-
-// onGone ends the daemon with a status that makes its supervisor start it
-// again.
-func (d *daemon) onGone() {
-	if d.until == 0 {
-		d.log.warn(d.socket.Name() + " is gone")
-		d.exit(1)
-	}
-}
-
-func (d *daemon) onAddresses() {
-	if err := d.addrs.Update(); err != nil {
-		d.log.warn(err.Error())
-	}
-	if !d.socket.Exists() {
-		d.onGone()
-	} else if d.down && d.socket.Up() {
-		d.down = false
-		d.log.print(d.socket.Name() + " is up again")
-	}
 }

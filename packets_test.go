@@ -24,7 +24,7 @@ func setPort(b []byte, n uint16) { binary.BigEndian.PutUint16(b[22:], n) }
 
 // pipeline is a packet's whole way, except for the socket and the log.
 type pipeline struct {
-	addrs   *afpacket.Addresses
+	network *afpacket.Network
 	matcher *matcher.Matcher
 	opened  int
 }
@@ -42,12 +42,7 @@ func newPipeline(t testing.TB, doors, attempts int) *pipeline {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := afpacket.WatchAddresses()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	p := &pipeline{addrs: a, matcher: m}
+	p := &pipeline{network: watchNetwork(t), matcher: m}
 	b := rawSYN()
 	setPort(b, 10000)
 	for i := range attempts {
@@ -65,7 +60,7 @@ func (p *pipeline) packet(now matcher.Time, b []byte) {
 	if afpacket.Parse(b, &packet) != afpacket.Knock {
 		return
 	}
-	packet.Local = p.addrs.Has(packet.Dst)
+	packet.Local = p.network.Has(packet.Dst)
 	for _, ev := range p.matcher.Packet(now, &packet) {
 		if ev.Kind == matcher.Open {
 			p.opened++

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"runtime/debug"
 
-	"sesame/afpacket"
 	"sesame/config"
-	"sesame/fault"
 )
 
 // reload reads the configuration again. It takes effect as a whole or not at
@@ -42,25 +40,14 @@ func (d *daemon) tryReload() error {
 	if err := fresh.drawDecoys(d.guard); err != nil {
 		return err
 	}
-	if name := d.interfaceName(cfg); name != d.socket.Name() {
-		socket, err := afpacket.Listen(name, fresh.interest(d.only4))
-		if err != nil {
-			return err
-		}
-		d.counts.past.kernel = d.totals().kernel
-		d.loop.forget(d.socket.FD())
-		d.socket.Close()
-		d.socket = socket
-		d.loop.watch(d.socket.FD(), d.onPackets)
-		defer func() { d.log.print("listening on " + name) }()
-	} else if err := d.socket.SetFilter(fresh.interest(d.only4)); err != nil {
-		return fault.New("listen on "+name, err)
-	}
 	d.counts.past.add(d.doors.matcher.Stats())
 	old := d.doors.config
 	fresh.inherit(d.doors)
-	d.doors, d.down = fresh, false
+	d.doors = fresh
 	d.guard.Lockout = cfg.Lockout
+	d.links.names = d.interfaces(cfg)
+	d.refilter()
+	d.syncLinks()
 	d.leases.SetLimits(d.loop.instant, limits(cfg))
 	if err := d.openLog(cfg); err != nil {
 		d.log.warn(err.Error())

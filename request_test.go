@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"sesame/afpacket"
 	"sesame/config"
 	"sesame/control"
 	"sesame/exec"
@@ -48,17 +47,26 @@ func requestDaemon(t *testing.T, conf string) (*daemon, *places) {
 	return d, p
 }
 
-// withSocket gives it a packet socket, which status asks for counts.
+// withSocket has it listen on an interface; status asks for its counts.
 func (d *daemon) withSocket(t *testing.T, name string) {
 	t.Helper()
-	s, err := afpacket.Listen(name, d.doors.interest(false))
+	iface := d.iface // of its files
+	d.iface = name
+	err := d.openLinks(d.doors.config)
 	if errors.Is(err, fs.ErrPermission) && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	d.socket = s
-	t.Cleanup(func() { d.socket.Close() })
+	d.iface = iface
+	d.startLinks()
+	t.Cleanup(func() {
+		d.until = 0
+		for len(d.links.ears) > 0 {
+			d.close(0)
+		}
+		d.links.network.Close()
+	})
 }
 
 // answer is the whole answer to a request.

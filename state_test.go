@@ -136,7 +136,7 @@ func stateDaemon(t *testing.T) (*daemon, *places) {
 	p := &places{state: filepath.Join(dir, "state"), run: filepath.Join(dir, "run")}
 	t.Setenv("STATE_DIRECTORY", p.state)
 	t.Setenv("RUNTIME_DIRECTORY", p.run)
-	d := &daemon{options: options{config: "/etc/knockd.conf", iface: "wan", dir: dir}, loop: testLoop(t), counts: counts{next: matcher.Never}, guard: matcher.NewGuard(0, matcher.Key{})}
+	d := &daemon{options: options{config: "/etc/knockd.conf", iface: "wan", dir: dir}, loop: testLoop(t), counts: counts{next: matcher.Never}, links: links{next: matcher.Never}, guard: matcher.NewGuard(0, matcher.Key{})}
 	d.log, p.log = newTestLogger(t)
 	return d, p
 }

@@ -1,6 +1,6 @@
 // Package afpacket is the way from the wire to a packet value: a classic BPF
 // filter made from ports (Filter), a parser (Parse), the packet socket that
-// feeds it (Socket) and the machine's own addresses (Addresses).
+// feeds it (Socket) and the machine's links and addresses (Network).
 //
 // The socket is SOCK_DGRAM, so packets begin with their IP header on every kind
 // of link, and bound to ETH_P_ALL: a socket bound to a device for ETH_P_IP

@@ -32,14 +32,10 @@ const (
 	ringNet     = 14
 )
 
-func newRing(name string, in Interest) (*ring, error) {
+func newRing(link Link, in Interest) (*ring, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
-	}
-	index, err := interfaceIndex(fd, name)
-	if err != nil {
-		return nil, err
 	}
 	req := unix.TpacketReq{Block_size: ringFrame * 128, Block_nr: ringFrames / 128, Frame_size: ringFrame, Frame_nr: ringFrames}
 	for _, err := range []error{
@@ -47,7 +43,7 @@ func newRing(name string, in Interest) (*ring, error) {
 		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(Filter(in, false, 0))),
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2),
 		unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req),
-		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: index}),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: link.Index}),
 	} {
 		if err != nil {
 			return nil, err
@@ -82,20 +78,21 @@ type reader struct {
 func newReader(b *testing.B, kind string, in Interest) reader {
 	b.Helper()
 	if kind == "ring" {
-		r, err := newRing("wan", in)
+		r, err := newRing(linkOf(b, "wan"), in)
 		if err != nil {
 			b.Fatal(err)
 		}
 		return reader{r.fd, r.read}
 	}
-	s, err := Listen("wan", in)
+	s, err := Listen(linkOf(b, "wan"), in)
 	if err != nil {
 		b.Fatal(err)
 	}
+	batch := NewBatch()
 	return reader{s.FD(), func(f func([]byte)) int {
-		n, _ := s.Read()
+		n, _ := s.Read(batch)
 		for i := range n {
-			f(s.Packet(i))
+			f(batch.Packet(i))
 		}
 		return n
 	}}
@@ -126,7 +123,7 @@ func benchReader(b *testing.B, kind string, run func(*testing.B, reader, *udpSen
 
 // newLinkSender sends a whole datagram into the far end of the veth pair, so
 // that it comes in at wan.
-func newLinkSender(b *testing.B) *udpSender {
+func newLinkSender(b testing.TB) *udpSender {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		b.Error(err)
@@ -134,17 +131,13 @@ func newLinkSender(b *testing.B) *udpSender {
 	return &udpSender{t: b, fd: fd}
 }
 
-func linkAddress(b *testing.B, s *udpSender) *unix.SockaddrLinklayer {
-	index, err := interfaceIndex(s.fd, "lan")
-	if err != nil {
-		b.Error(err)
-	}
+func linkAddress(t testing.TB, name string) *unix.SockaddrLinklayer {
 	broadcast := [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	return &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: index, Halen: 6, Addr: broadcast}
+	return &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: linkOf(t, name).Index, Halen: 6, Addr: broadcast}
 }
 
 func wake(b *testing.B, r reader, s *udpSender) {
-	to, data := linkAddress(b, s), packet(b, ip4UDP+udp9)
+	to, data := linkAddress(b, "lan"), packet(b, ip4UDP+udp9)
 	begin, sent := make(chan struct{}), make(chan time.Time, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -168,7 +161,7 @@ func wake(b *testing.B, r reader, s *udpSender) {
 }
 
 func flood(b *testing.B, r reader, s *udpSender) {
-	to, data := linkAddress(b, s), packet(b, ip4UDP+udp9)
+	to, data := linkAddress(b, "lan"), packet(b, ip4UDP+udp9)
 	const packets = 200_000
 	got, cpu := 0, time.Duration(0)
 	for b.Loop() {

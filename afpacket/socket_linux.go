@@ -3,11 +3,8 @@ package afpacket
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,10 +23,8 @@ const (
 	receiveBuffer = 2 << 20
 )
 
-// ErrDown is returned by Read once each time the interface went down. The
-// socket stays bound: it hears again when the interface comes up, unless the
-// interface is gone.
-var ErrDown = errors.New("interface is down")
+// Any is the interface that Listen takes for all that there are and will be.
+var Any = Link{Name: "any", Up: true}
 
 // Counts are a socket's packets since Listen.
 type Counts struct {
@@ -37,15 +32,19 @@ type Counts struct {
 	Dropped uint64 // of these, lost because the receive buffer was full
 }
 
-// Socket is a packet socket on one interface. It is not safe for concurrent
-// use.
+// Socket is a packet socket on one interface or on all. It is not safe for
+// concurrent use.
 type Socket struct {
-	fd       int
-	index    int // of the interface
-	name     string
-	counts   Counts
+	fd     int
+	name   string
+	counts Counts
+}
+
+// Batch holds the packets of one Read. One does for any number of sockets.
+type Batch struct {
 	messages [BatchSize]message
 	vectors  [BatchSize]unix.Iovec
+	from     [BatchSize]unix.RawSockaddrLinklayer
 	buffers  [BatchSize][MaxHeaders]byte
 }
 
@@ -55,33 +54,69 @@ type message struct {
 	length uint32
 }
 
-// Listen opens a socket that hears what in describes on the named interface.
-// Errors say what to do about them; with errors.Is they are fs.ErrPermission
-// or unix.ENODEV where that is the cause.
-func Listen(name string, in Interest) (*Socket, error) {
-	s, err := listen(name, in)
+// NewBatch returns a batch without packets.
+func NewBatch() *Batch {
+	b := &Batch{}
+	for i := range b.messages {
+		b.vectors[i].Base = &b.buffers[i][0]
+		b.vectors[i].SetLen(MaxHeaders)
+		header := &b.messages[i].header
+		header.Iov = &b.vectors[i]
+		header.SetIovlen(1)
+		header.Name = (*byte)(unsafe.Pointer(&b.from[i]))
+		header.Namelen = unix.SizeofSockaddrLinklayer
+	}
+	return b
+}
+
+// Packet returns the captured bytes of packet i of the last Read, from the IP
+// header on. They are valid until the next.
+func (b *Batch) Packet(i int) []byte {
+	return b.buffers[i][:min(b.messages[i].length, MaxHeaders)]
+}
+
+// Link returns the index of the interface that packet i came in on.
+func (b *Batch) Link(i int) int { return int(b.from[i].Ifindex) }
+
+// Listen opens a socket that hears what in describes on a link, which need not
+// be up, or on Any. Errors say what to do about them; with errors.Is they are
+// fs.ErrPermission, or unix.ENODEV when the link is gone.
+func Listen(link Link, in Interest) (*Socket, error) {
+	s, err := listen(link, in)
 	if err != nil {
-		return nil, fault.New("listen on "+name, explain(err))
+		return nil, fault.New("listen on "+link.Name, explain(err))
 	}
 	return s, nil
 }
 
-func listen(name string, in Interest) (_ *Socket, err error) {
-	// Protocol 0 hears nothing: no packet slips in before the filter.
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+// Allowed reports why this process cannot listen on any interface, nil if it
+// can.
+func Allowed() error {
+	fd, err := packetSocket()
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return fault.New("listen on the network", explain(err))
 	}
+	return unix.Close(fd)
+}
+
+// packetSocket hears nothing yet, as it has no protocol: no packet slips in
+// before the filter.
+func packetSocket() (int, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	return fd, os.NewSyscallError("socket", err)
+}
+
+func listen(link Link, in Interest) (_ *Socket, err error) {
+	fd, err := packetSocket()
+	if err != nil {
+		return nil, err
+	}
+	s := &Socket{fd: fd, name: link.Name}
 	defer func() {
 		if err != nil {
 			unix.Close(fd)
 		}
 	}()
-	index, err := interfaceIndex(fd, name)
-	if err != nil {
-		return nil, err
-	}
-	s := &Socket{fd: fd, index: index, name: name}
 	if err := s.SetFilter(in); err != nil {
 		return nil, err
 	}
@@ -90,15 +125,9 @@ func listen(name string, in Interest) (_ *Socket, err error) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
-	bind := unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: index}
+	bind := unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: link.Index}
 	if err := unix.Bind(fd, &bind); err != nil {
 		return nil, os.NewSyscallError("bind", err)
-	}
-	for i := range s.messages {
-		s.vectors[i].Base = &s.buffers[i][0]
-		s.vectors[i].SetLen(MaxHeaders)
-		s.messages[i].header.Iov = &s.vectors[i]
-		s.messages[i].header.SetIovlen(1)
 	}
 	return s, nil
 }
@@ -141,35 +170,38 @@ func fprog(program []Instruction) *unix.SockFprog {
 // FD returns the descriptor to poll for reading.
 func (s *Socket) FD() int { return s.fd }
 
-// Name returns the interface's name, as given to Listen.
-func (s *Socket) Name() string { return s.name }
-
-// Read takes up to 64 waiting packets from the kernel and returns how many. It
-// does not wait; 0 says that there are none. Packet returns them until the
-// next Read.
-func (s *Socket) Read() (int, error) {
-	for {
+// Read takes up to BatchSize waiting packets from the kernel into b and returns
+// how many. It does not wait; 0 says that there are none. A link that goes down
+// is no error: the socket stays bound and hears again when the link is up.
+func (s *Socket) Read(b *Batch) (int, error) {
+	for range 3 {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd),
-			uintptr(unsafe.Pointer(&s.messages[0])), BatchSize, unix.MSG_DONTWAIT, 0, 0)
-		runtime.KeepAlive(s)
+			uintptr(unsafe.Pointer(&b.messages[0])), BatchSize, unix.MSG_DONTWAIT, 0, 0)
+		runtime.KeepAlive(b)
 		switch errno {
 		case 0:
+			for i := range n { // the kernel wrote how long each address is
+				b.messages[i].header.Namelen = unix.SizeofSockaddrLinklayer
+			}
 			return int(n), nil
-		case unix.EINTR:
+		case unix.EINTR, unix.ENETDOWN: // the latter is said once
 		case unix.EAGAIN:
 			return 0, nil
-		case unix.ENETDOWN:
-			return 0, ErrDown
 		default:
 			return 0, fault.New("read packets on "+s.name, explain(errno))
 		}
 	}
+	return 0, nil
 }
 
-// Packet returns the captured bytes of packet i of the last Read, from the IP
-// header on.
-func (s *Socket) Packet(i int) []byte {
-	return s.buffers[i][:min(s.messages[i].length, MaxHeaders)]
+// Bound reports whether the socket is bound to the link with this index still.
+// One whose link was deleted never hears again, even if there is a new link of
+// the same name and index.
+func (s *Socket) Bound(index int) bool {
+	var at unix.RawSockaddrLinklayer
+	size := uint32(unix.SizeofSockaddrLinklayer)
+	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(s.fd), uintptr(unsafe.Pointer(&at)), uintptr(unsafe.Pointer(&size)))
+	return errno != 0 || int(at.Ifindex) == index
 }
 
 // Counts asks the kernel for its counters.
@@ -187,45 +219,12 @@ func (s *Socket) Counts() (Counts, error) {
 // Close ends the socket.
 func (s *Socket) Close() error { return unix.Close(s.fd) }
 
-// Exists reports whether the interface that the socket is bound to is there,
-// under any name. An interface that goes is down a moment before: ErrDown can
-// come while it still exists, and then comes no more.
-func (s *Socket) Exists() bool {
-	var req unix.Ifreq
-	req.SetUint32(uint32(s.index))
-	return unix.IoctlIfreq(s.fd, unix.SIOCGIFNAME, &req) == nil
-}
-
-// Up reports whether the interface that the socket is bound to is up.
-func (s *Socket) Up() bool {
-	var req unix.Ifreq
-	req.SetUint32(uint32(s.index))
-	if unix.IoctlIfreq(s.fd, unix.SIOCGIFNAME, &req) != nil {
-		return false
-	}
-	// The name stays in the request, the answer takes the index's place.
-	return unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, &req) == nil && req.Uint16()&unix.IFF_UP != 0
-}
-
-func interfaceIndex(fd int, name string) (int, error) {
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return 0, errors.New(strconv.Quote(name) + " cannot be an interface's name (1 to " + strconv.Itoa(unix.IFNAMSIZ-1) + " bytes)")
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, req); err != nil {
-		return 0, os.NewSyscallError("look up the interface", err)
-	}
-	return int(int32(req.Uint32())), nil
-}
-
 // explain adds to an error what a user can do about it.
 func explain(err error) error {
 	advice := ""
 	switch {
 	case errors.Is(err, unix.EPERM):
 		advice = "packet sockets need CAP_NET_RAW: start as root, or give the program or service that capability"
-	case errors.Is(err, unix.ENODEV):
-		advice = "the interfaces here are: " + interfaces() + "; name one with -i or Interface"
 	case errors.Is(err, unix.EAFNOSUPPORT):
 		advice = "the kernel has no packet sockets: load the module af_packet (CONFIG_PACKET)"
 	case errors.Is(err, unix.ENOPROTOOPT):
@@ -245,27 +244,6 @@ type explained struct {
 func (e *explained) Error() string { return e.cause.Error() + " (" + e.advice + ")" }
 
 func (e *explained) Unwrap() error { return e.cause }
-
-// interfaces lists the interfaces of this network namespace, which /sys may not
-// show.
-func interfaces() string {
-	f, err := os.Open("/proc/thread-self/net/dev")
-	if err != nil {
-		return "unknown"
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil {
-		return "unknown"
-	}
-	var names []string
-	for line := range strings.Lines(string(text)) {
-		if name, _, ok := strings.Cut(line, ":"); ok {
-			names = append(names, strings.TrimSpace(name))
-		}
-	}
-	return strings.Join(names, ", ")
-}
 
 // htons returns v in network byte order, which bind wants of a protocol
 // (packet(7)).

@@ -14,20 +14,41 @@ import (
 
 var loopback = [4]byte{127, 0, 0, 1}
 
+// linkOf finds a link by its name.
+func linkOf(t testing.TB, name string) Link {
+	t.Helper()
+	n, err := Watch()
+	if err != nil {
+		t.Error(err)
+		return Link{}
+	}
+	defer n.Close()
+	for _, l := range n.Links() {
+		if l.Name == name {
+			return l
+		}
+	}
+	t.Errorf("there is no %s among %v", name, n.Links())
+	return Link{}
+}
+
+func listenLo(t testing.TB, in Interest) (*Socket, error) { return Listen(linkOf(t, "lo"), in) }
+
 // next reads until it has a packet, and returns all that it heard.
 func heard(t testing.TB, s *Socket) (packets []matcher.Packet) {
 	t.Helper()
 	if !readable(t, s.FD()) {
 		return nil
 	}
-	n, err := s.Read()
+	b := NewBatch()
+	n, err := s.Read(b)
 	if err != nil {
 		t.Error(err)
 	}
 	for i := range n {
 		var p matcher.Packet
-		if v := Parse(s.Packet(i), &p); v != Knock {
-			t.Errorf("packet %x: %v", s.Packet(i), v)
+		if v := Parse(b.Packet(i), &p); v != Knock {
+			t.Errorf("packet %x: %v", b.Packet(i), v)
 		}
 		packets = append(packets, p)
 	}
@@ -43,7 +64,7 @@ func TestSocketHears(t *testing.T) {
 			Ports: []matcher.Port{{Number: 7000, Proto: matcher.TCP}, {Number: 9, Proto: matcher.UDP}},
 			Flags: matcher.Flags{Set: matcher.SYN},
 		}
-		s, err := Listen("lo", in)
+		s, err := listenLo(t, in)
 		if err != nil {
 			t.Error(err)
 			return
@@ -57,7 +78,7 @@ func TestSocketHears(t *testing.T) {
 		udp.send(9)
 
 		got := heard(t, s)
-		if n, err := s.Read(); n != 0 || err != nil {
+		if n, err := s.Read(NewBatch()); n != 0 || err != nil {
 			t.Errorf("Read with nothing left: %d, %v", n, err)
 		}
 		if len(got) != 2 || got[0].Port != in.Ports[0] || got[0].Flags != matcher.SYN || got[1].Port != in.Ports[1] {
@@ -76,7 +97,7 @@ func TestSocketSetFilter(t *testing.T) {
 		udpPort := func(n uint16) Interest {
 			return Interest{Ports: []matcher.Port{{Number: n, Proto: matcher.UDP}}}
 		}
-		s, err := Listen("lo", udpPort(1))
+		s, err := listenLo(t, udpPort(1))
 		if err != nil {
 			t.Error(err)
 			return
@@ -107,7 +128,7 @@ func TestSocketSetFilterMemory(t *testing.T) {
 			t.Error(err)
 		}
 		in := Interest{Ports: []matcher.Port{{Number: 1, Proto: matcher.UDP}}}
-		s, err := Listen("lo", in)
+		s, err := listenLo(t, in)
 		if err != nil {
 			t.Error(err)
 			return
@@ -128,7 +149,7 @@ func TestSocketSetFilterMemory(t *testing.T) {
 			}
 		}
 		udp.send(2)
-		if n, err := s.Read(); n != 0 || err != nil {
+		if n, err := s.Read(NewBatch()); n != 0 || err != nil {
 			t.Errorf("a port of no interest passes: %d, %v", n, err)
 		}
 	})
@@ -138,7 +159,7 @@ func TestSocketSetFilterMemory(t *testing.T) {
 // none is lost without being counted.
 func TestSocketCounts(t *testing.T) {
 	inNamespace(t, func() {
-		s, err := Listen("lo", Interest{Ports: []matcher.Port{{Number: 1, Proto: matcher.UDP}}})
+		s, err := listenLo(t, Interest{Ports: []matcher.Port{{Number: 1, Proto: matcher.UDP}}})
 		if err != nil {
 			t.Error(err)
 			return
@@ -153,9 +174,9 @@ func TestSocketCounts(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		read := uint64(0)
+		read, b := uint64(0), NewBatch()
 		for {
-			n, err := s.Read()
+			n, err := s.Read(b)
 			if err != nil {
 				t.Error(err)
 			}
@@ -174,65 +195,113 @@ func TestSocketCounts(t *testing.T) {
 	})
 }
 
+// TestSocketDown takes a link down and up, and then makes another one of its
+// name and index. Of what a socket must hear only the last is nothing.
 func TestSocketDown(t *testing.T) {
 	inNamespace(t, func() {
-		ip(t, "link", "add", "wan", "type", "veth", "peer", "name", "lan")
-		ip(t, "link", "set", "wan", "up")
-		a, err := WatchAddresses()
-		if err != nil {
-			t.Error(err)
-			return
+		ip(t, "link", "add", "wan", "index", "77", "type", "veth", "peer", "name", "lan")
+		ip(t, "link", "set", "lan", "up")
+		wan, b := linkOf(t, "wan"), NewBatch()
+		if wan != (Link{77, "wan", false}) {
+			t.Errorf("%+v", wan)
 		}
-		defer a.Close()
-		s, err := Listen("wan", Interest{})
+		s, err := Listen(wan, Interest{Ports: []matcher.Port{{Number: 9, Proto: matcher.UDP}}})
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer s.Close()
-		down := func(step string, exists bool) {
+		quiet := func(step string) {
 			t.Helper()
-			readable(t, s.FD())
-			if _, err := s.Read(); !errors.Is(err, ErrDown) {
-				t.Errorf("%s: Read = %v, want ErrDown", step, err)
+			readable(t, s.FD()) // it was told
+			if n, err := s.Read(b); n != 0 || err != nil {
+				t.Errorf("%s: %d, %v", step, n, err)
 			}
-			if n, err := s.Read(); n != 0 || err != nil {
-				t.Errorf("%s: ErrDown came more than once: %d, %v", step, n, err)
-			}
-			if s.Exists() != exists {
-				t.Errorf("%s: Exists = %v", step, !exists)
-			}
-			if s.Up() {
-				t.Errorf("%s: Up = true", step)
+			if n, err := unix.Poll([]unix.PollFd{{Fd: int32(s.FD()), Events: unix.POLLIN}}, 0); n != 0 || err != nil {
+				t.Errorf("%s: it is told again: %d, %v", step, n, err)
 			}
 		}
-		ip(t, "link", "set", "wan", "down")
-		down("down", true)
+		hear := func(step string) {
+			t.Helper()
+			throughLink(t, s)
+			if n, err := s.Read(b); n < 1 || err != nil || b.Link(0) != wan.Index {
+				t.Errorf("%s: heard %d, on %d, %v", step, n, b.Link(0), err)
+			}
+		}
+		quiet("never up")
 		ip(t, "link", "set", "wan", "up")
-		if !s.Up() {
-			t.Error("up: Up = false")
+		hear("up")
+		ip(t, "link", "set", "wan", "down")
+		quiet("down")
+		ip(t, "link", "set", "wan", "name", "wan2")
+		ip(t, "link", "set", "wan2", "up")
+		hear("up again, with another name")
+		if !s.Bound(wan.Index) || s.Bound(wan.Index+1) {
+			t.Error("Bound before the link was deleted")
 		}
-		if err := a.Update(); err != nil {
-			t.Error(err)
+		ip(t, "link", "del", "wan2")
+		quiet("deleted")
+		ip(t, "link", "add", "wan", "index", "77", "type", "veth", "peer", "name", "lan")
+		if s.Bound(wan.Index) {
+			t.Error("bound to the new link of the index")
 		}
-		ip(t, "link", "del", "wan")
-		down("deleted", false)
-		readable(t, a.FD())
-		if err := a.Update(); err != nil {
+	})
+}
+
+// throughLink sends a packet into lan until s has one: the kernel throws away
+// what is sent before the link is in use, a moment after it is up.
+func throughLink(t *testing.T, s *Socket) {
+	t.Helper()
+	from, to := newLinkSender(t), linkAddress(t, "lan")
+	defer unix.Close(from.fd)
+	for range 1000 {
+		unix.Sendto(from.fd, packet(t, ip4UDP+udp9), 0, to)
+		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(s.FD()), Events: unix.POLLIN}}, 10); n == 1 {
+			return
+		}
+	}
+	t.Error("no packet comes through the link")
+}
+
+// TestSocketAny hears on two interfaces, one of which comes later, and knows
+// on which.
+func TestSocketAny(t *testing.T) {
+	inNamespace(t, func() {
+		s, err := Listen(Any, Interest{Ports: []matcher.Port{{Number: 9, Proto: matcher.UDP}}})
+		if err != nil {
 			t.Error(err)
+			return
+		}
+		defer s.Close()
+		ip(t, "link", "add", "wan", "type", "veth", "peer", "name", "lan")
+		ip(t, "link", "set", "wan", "up")
+		ip(t, "link", "set", "lan", "up")
+		b := NewBatch()
+		for _, name := range []string{"lo", "wan"} {
+			if name == "lo" {
+				newUDPSender(t, loopback).send(9)
+			} else {
+				throughLink(t, s)
+			}
+			readable(t, s.FD())
+			if n, err := s.Read(b); n < 1 || err != nil || b.Link(0) != linkOf(t, name).Index {
+				t.Errorf("%s: heard %d, on %d, %v", name, n, b.Link(0), err)
+			}
+		}
+		if !s.Bound(Any.Index) {
+			t.Error("not bound to all")
 		}
 	})
 }
 
 func TestListenErrors(t *testing.T) {
 	inNamespace(t, func() {
-		_, err := Listen("wan0", Interest{})
-		if !errors.Is(err, unix.ENODEV) || !strings.HasPrefix(err.Error(), "listen on wan0: ") || !strings.Contains(err.Error(), "interfaces here are: lo;") {
-			t.Errorf("missing interface: %v", err)
+		if err := Allowed(); err != nil {
+			t.Error(err)
 		}
-		_, err = Listen("a-name-longer-than-15", Interest{})
-		if err == nil || !strings.Contains(err.Error(), "1 to 15 bytes") {
-			t.Errorf("long name: %v", err)
+		_, err := Listen(Link{Index: 99, Name: "wan0"}, Interest{})
+		if !errors.Is(err, unix.ENODEV) || !strings.HasPrefix(err.Error(), "listen on wan0: ") {
+			t.Errorf("missing interface: %v", err)
 		}
 		// The thread ends with this function, so it may lose its capabilities.
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -240,16 +309,18 @@ func TestListenErrors(t *testing.T) {
 		if err := unix.Capset(&header, &none[0]); err != nil {
 			t.Error(err)
 		}
-		_, err = Listen("lo", Interest{})
-		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "CAP_NET_RAW") {
-			t.Errorf("missing capability: %v", err)
+		_, err = Listen(Any, Interest{})
+		for _, err := range []error{err, Allowed()} {
+			if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "CAP_NET_RAW") {
+				t.Errorf("missing capability: %v", err)
+			}
 		}
 	})
 }
 
 func TestSocketReadNoAllocs(t *testing.T) {
 	inNamespace(t, func() {
-		s, err := Listen("lo", Interest{Ports: []matcher.Port{{Number: 1, Proto: matcher.UDP}}})
+		s, err := listenLo(t, Interest{Ports: []matcher.Port{{Number: 1, Proto: matcher.UDP}}})
 		if err != nil {
 			t.Error(err)
 			return
@@ -257,58 +328,19 @@ func TestSocketReadNoAllocs(t *testing.T) {
 		defer s.Close()
 		udp := newUDPSender(t, loopback)
 		var p matcher.Packet
-		read := 0
+		read, b := 0, NewBatch()
 		for range 300 {
 			udp.send(1)
 		}
 		allocs := testing.AllocsPerRun(100, func() {
-			n, _ := s.Read()
+			n, _ := s.Read(b)
 			for i := range n {
-				Parse(s.Packet(i), &p)
+				Parse(b.Packet(i), &p)
 			}
 			read += n
 		})
 		if allocs != 0 || read != 300 {
 			t.Errorf("%v allocations a read, %d packets; want 0, 300", allocs, read)
 		}
-	})
-}
-
-func TestAddresses(t *testing.T) {
-	inNamespace(t, func() {
-		ip(t, "link", "add", "wan", "type", "veth", "peer", "name", "lan")
-		ip(t, "link", "set", "wan", "up")
-		a, err := WatchAddresses()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer a.Close()
-		check := func(want bool, addrs ...string) {
-			t.Helper()
-			for _, s := range addrs {
-				if a.Has(addr(s)) != want {
-					t.Errorf("Has(%s) = %v", s, !want)
-				}
-			}
-		}
-		change := func(args ...string) {
-			t.Helper()
-			ip(t, args...)
-			readable(t, a.FD())
-			if err := a.Update(); err != nil {
-				t.Error(err)
-			}
-		}
-		check(true, "127.0.0.1", "::1")
-		check(false, "192.0.2.1", "2001:db8::1")
-		change("addr", "add", "192.0.2.1/24", "dev", "wan")
-		change("addr", "add", "2001:db8::1/64", "dev", "wan", "nodad")
-		change("addr", "add", "198.51.100.1", "peer", "198.51.100.2", "dev", "wan")
-		check(true, "192.0.2.1", "2001:db8::1", "198.51.100.1")
-		check(false, "192.0.2.255", "198.51.100.2", "192.0.2.2")
-		change("addr", "del", "192.0.2.1/24", "dev", "wan")
-		check(false, "192.0.2.1")
-		check(true, "2001:db8::1", "127.0.0.1")
 	})
 }

@@ -64,13 +64,17 @@ func TestDetachFails(t *testing.T) {
 	l := newLab(t)
 	d := underTest(t)
 	good := l.file("good.conf", sentinel)
+	var require []string
+	if !testsKnockd() {
+		require = []string{"--require-interface"}
+	}
 	bad := l.file("bad.conf", "[a]\n\tsequence = 7000,eight\n\tcommand =\n\tsequenze = 1\n")
 	for name, tt := range map[string]struct {
 		args []string
 		want string
 		mend string
 	}{
-		"missing interface": {[]string{"-i", "nowhere", "-c", good}, "nowhere", ""},
+		"missing interface": {append([]string{"-i", "nowhere", "-c", good}, require...), "nowhere", ""},
 		"missing file":      {[]string{"-i", netns.GatewayIf, "-c", filepath.Join(l.dir, "none.conf")}, "none.conf", ""},
 		"bad file":          {[]string{"-i", netns.GatewayIf, "-c", bad}, bad + ":2: sequence: ", "it takes eight for port 0"},
 		"log file":          {[]string{"-i", netns.GatewayIf, "-c", good, "-g", l.dir}, l.dir, "it only warns"},
@@ -92,21 +96,24 @@ func TestDetachFails(t *testing.T) {
 	}
 }
 
-// An interface that goes ends the daemon with an exit status that a supervisor
-// acts on, and with its doors shut; one that is only down is waited for.
-func TestInterfaceGoes(t *testing.T) {
+// With --require-interface an interface that goes ends the daemon with an exit
+// status that a supervisor acts on, and with its doors shut; one that is only
+// down is waited for.
+func TestRequiredInterfaceGoes(t *testing.T) {
 	t.Parallel()
 	sesameOnly(t, "it exits 0 and leaves its doors open")
 	l := newLab(t)
 	shut := filepath.Join(l.dir, "shut")
-	d := l.start(`
+	under := underTest(t)
+	d := l.launch(under, "--require-interface", "-i", netns.GatewayIf, "-c", l.config(under, `
 [door]
 	sequence = 7000,9000,8000
 	tcpflags = syn
 	start_command = echo open
 	cmd_timeout = 600
-	stop_command = echo %IP% > ` + shut + `
-`)
+	stop_command = echo %IP% > `+shut+`
+`))
+	d.wait("starting up, listening on wan")
 	l.run("ip", "link", "set", netns.GatewayIf, "down")
 	d.wait("wan is down")
 	l.run("ip", "link", "set", netns.GatewayIf, "up")
@@ -191,13 +198,21 @@ func TestHupChangesInterface(t *testing.T) {
 	if err := d.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
+	d.wait("no longer listening on lo")
 	d.wait("listening on wan")
+	l.settle(d)
+	config("nowhere[0]")
+	if err := d.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.wait("is not a pattern of names")
+	d.wait("the configuration in force stays")
 	l.settle(d)
 	config("nowhere")
 	if err := d.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	d.wait("no such device")
-	d.wait("the configuration in force stays")
-	l.settle(d)
+	d.wait("waiting for nowhere")
+	l.run("ip", "link", "set", netns.GatewayIf, "name", "nowhere")
+	d.wait("listening on nowhere")
 }

@@ -136,7 +136,11 @@ func TestMissingInterface(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	d := underTest(t)
-	p := l.launch(d, "-i", "nosuch0", "-c", l.config(d, door))
+	args := []string{"-i", "nosuch0", "-c", l.config(d, door)}
+	if !testsKnockd() {
+		args = append(args, "--require-interface")
+	}
+	p := l.launch(d, args...)
 	if code := p.exit(); code != 1 {
 		t.Errorf("exit status %d, want 1", code)
 	}

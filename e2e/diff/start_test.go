@@ -62,8 +62,19 @@ var arguments = group{"Command line", []scenario{
 	ending("-V", "Prints the version; status 0.", 0, "-V"),
 	ending("--version", "The same.", 0, "--version"),
 	ending("a file that is not there", "Neither starts.", 1, "-i", "wan", "-c", "DIR/nothing"),
-	ending("an interface that is not there", "Neither starts.", 1, "-i", "nowhere0", "-c", "DIR/conf"),
-	ending("an interface that is not there, with -d", "Neither starts, and the status says so.", 1, "-d", "-i", "nowhere0", "-c", "DIR/conf"),
+	{
+		name: "an interface that is not there", text: "knockd does not start; sesame waits for it.", doors: door, manual: true,
+		steps:  []step{try("-i", "nowhere0", "-c", "DIR/conf"), wait("waiting for nowhere0", 1), signal(syscall.SIGTERM), exits},
+		want:   []string{"starting up, listening on nowhere0", remark("waiting for nowhere0"), "shutting down", "= exit status 0"},
+		knockd: []string{"= exit status 1"}, mend: 11,
+	},
+	{
+		name: "an interface that is not there, with -d", text: "The status says whether the daemon runs.", doors: door, manual: true,
+		steps: []step{detached("-d", "-i", "nowhere0", "-c", "DIR/conf", "-p", "DIR/pid"), killed},
+		want: []string{"= exit status 0", "starting up, listening on nowhere0", remark("waiting for nowhere0"), "shutting down",
+			"= the pidfile was pid"},
+		knockd: []string{"= exit status 1"}, mend: 11,
+	},
 	ending("a file that is not there, with -d", "Neither starts, and the status says so.", 1, "-d", "-i", "wan", "-c", "DIR/nothing"),
 	{
 		name: "an unknown long option", text: "knockd ends with status 0, sesame with 1.", manual: true, doors: door,
@@ -75,10 +86,10 @@ var arguments = group{"Command line", []scenario{
 	},
 	{
 		name: "-i any",
-		text: "knockd starts and hears nothing; sesame does not start, and names the interfaces.", manual: true, doors: door,
-		steps:  []step{try("-i", "any", "-c", "DIR/conf"), send(knock(a)), pause(5 * tenth), stopKnockd, says("lo, wan")},
-		want:   []string{"= exit status 1", "= it says lo, wan"},
-		knockd: []string{"starting up, listening on any", "= it does not say lo, wan"}, mend: 11,
+		text: "knockd starts and hears nothing; sesame listens on all interfaces.", manual: true, doors: door,
+		steps: []step{try("-i", "any", "-c", "DIR/conf"), send(knock(a)), pause(5 * tenth), stopKnockd},
+		want:  []string{"starting up, listening on any", opened(a)}, out: openedOut(a),
+		knockd: []string{"starting up, listening on any"}, theirs: none, mend: 11,
 	},
 	{
 		name: "without the right to listen", text: "Neither starts; sesame names the right that is missing.", manual: true, doors: door,
@@ -94,6 +105,27 @@ func prints(text string) step {
 		l.t.Helper()
 		for _, s := range l.sides {
 			l.until(s, text, func() bool { return strings.Contains(stderr(l, s), text) })
+		}
+	}
+}
+
+// killed ends the daemon of sesame by its pidfile.
+func killed(l *lab) {
+	l.t.Helper()
+	all := l.sides
+	l.sides = all[sesame:]
+	kill("pid")(l)
+	l.sides = all
+}
+
+// detached runs both and waits until what was started has ended.
+func detached(args ...string) step {
+	return func(l *lab) {
+		l.t.Helper()
+		l.launch(nil, args...)
+		for _, s := range l.sides {
+			s.down = true
+			s.noteExit(l)
 		}
 	}
 }
@@ -167,9 +199,11 @@ var endings = group{"Start, end and log", []scenario{
 	},
 	{
 		name: "the interface is removed",
-		text: "knockd ends with status 0, sesame with 1, so that its supervisor starts it again.", doors: door,
-		steps: []step{settle, run("ip", "link", "delete", "wan"), exits},
-		want:  []string{remark("wan is gone"), "shutting down", "= exit status 1"}, knockd: []string{"shutting down", "= exit status 0"}, mend: 11,
+		text: "knockd ends with status 0; sesame waits until it is there again.", doors: door,
+		steps: []step{settle, run("ip", "link", "delete", "wan"), knockdExits, wait("waiting for wan", 1),
+			signal(syscall.SIGTERM), exits},
+		want:   []string{remark("wan is gone"), remark("waiting for wan"), "shutting down", "= exit status 0"},
+		knockd: []string{"shutting down", "= exit status 0"}, mend: 11,
 	},
 	{
 		name: "a log file that was there before", text: "It is written on.", doors: one(""), manual: true,

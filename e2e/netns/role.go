@@ -3,7 +3,6 @@ package netns
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +20,8 @@ const roleEnv = "SESAME_NETNS_ROLE"
 //
 //	send                    sends each line of standard input (hex, from the
 //	                        IP header on) to the gateway
+//	inject LINK             the same on a link here, to all stations
+//	tun NAME                makes a tun link, on which each line comes in
 //	knock                   see Knocker
 //	listen ADDR:PORT        accepts TCP connections and greets each
 //	dial SRC ADDR:PORT T    connects from SRC within T and prints the greeting
@@ -58,7 +59,7 @@ func OwnFiles(dir string) error {
 }
 
 func run(role string, args []string) error {
-	want := map[string]int{"listen": 1, "dial": 3, "syslog": 1, "killat": 2}[role]
+	want := map[string]int{"inject": 1, "tun": 1, "listen": 1, "dial": 3, "syslog": 1, "killat": 2}[role]
 	if len(args) != want {
 		return fmt.Errorf("%d arguments, want %d", len(args), want)
 	}
@@ -70,6 +71,10 @@ func run(role string, args []string) error {
 		return send()
 	case "barrage":
 		return barrage()
+	case "inject":
+		return inject(args[0])
+	case "tun":
+		return tun(args[0])
 	case "knock":
 		return knock()
 	case "listen":
@@ -195,16 +200,5 @@ func send() error {
 	if err != nil {
 		return err
 	}
-	in := bufio.NewReader(os.Stdin)
-	for {
-		var p []byte
-		if _, err := fmt.Fscanf(in, "%x\n", &p); err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("read a packet: %w", err)
-		}
-		if err := syscall.Sendto(w.fd, p, 0, w.to(p)); err != nil {
-			return fmt.Errorf("send %x: %w", p, err)
-		}
-	}
+	return eachPacket(func(p []byte) error { return syscall.Sendto(w.fd, p, 0, w.to(p)) })
 }

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/afpacket"
+	"sesame/config"
+	"sesame/fault"
+	"sesame/matcher"
+)
+
+// defaultWait is what the log says of a wait for either.
+const defaultWait = config.DefaultInterface + " or a default route"
+
+// openLinks begins to follow the network and to listen. What keeps the daemon
+// from listening on an interface that is there keeps it from starting.
+func (d *daemon) openLinks(cfg *config.Config) (err error) {
+	l := &d.links
+	l.names, l.batch = d.interfaces(cfg), afpacket.NewBatch()
+	if l.network, err = afpacket.Watch(); err != nil {
+		return err
+	}
+	if err = d.syncLinks(); err != nil {
+		return err
+	}
+	if d.requireInterface && len(l.waiting) > 0 {
+		return l.missing()
+	}
+	if len(l.ears) == 0 {
+		return afpacket.Allowed()
+	}
+	return nil
+}
+
+// missing is the error for what is waited for.
+func (l *links) missing() error {
+	var here []string
+	for _, link := range l.network.Links() {
+		here = append(here, link.Name)
+	}
+	return fault.New("listen on "+strings.Join(l.waiting, ", "), errors.New(
+		"no such device (the interfaces here are: "+strings.Join(here, ", ")+"; name one with -i or Interface)"))
+}
+
+// startLinks has the loop watch what is open, and tells of the start.
+func (d *daemon) startLinks() {
+	l := &d.links
+	d.log.print("starting up, listening on " + d.listeningOn())
+	for _, line := range l.held {
+		d.log.print(line)
+	}
+	l.held, l.started = nil, true
+	if l.network.Len() == 0 {
+		d.log.warn("this machine has no address yet: no knock can be for it")
+	}
+	d.loop.watch(l.network.FD(), d.onNetwork)
+	for _, e := range l.ears {
+		d.loop.watch(e.FD(), func() { d.onPackets(e) })
+	}
+}
+
+// say logs a line, but not before the one that knockd starts with.
+func (d *daemon) say(line string) {
+	if d.links.started {
+		d.log.print(line)
+	} else {
+		d.links.held = append(d.links.held, line)
+	}
+}
+
+// interfaces returns the names that are given, nil if there are none.
+func (d *daemon) interfaces(cfg *config.Config) []string {
+	if d.iface == "" && cfg.Interface == "" {
+		return nil
+	}
+	list, _ := config.ParseInterfaces(d.interfaceName(cfg)) // which it has been through
+	return list
+}
+
+// listeningOn says what the daemon listens on or waits for, as it was told to.
+func (d *daemon) listeningOn() string {
+	switch l := &d.links; {
+	case l.names != nil:
+		return strings.Join(l.names, ", ")
+	case len(l.ears) > 0:
+		return l.ears[0].link.Name
+	}
+	return config.DefaultInterface
+}
+
+// many reports whether a packet may be heard on more than one interface.
+func (l *links) many() bool {
+	return len(l.ears) > 1 || len(l.ears) == 1 && l.ears[0].link == afpacket.Any
+}
+
+// interest is what doors want to hear.
+func (d *daemon) interest(doors *doors) afpacket.Interest { return doors.interest(d.only4) }
+
+// refilter tells the sockets what the doors want to hear now.
+func (d *daemon) refilter() {
+	l := &d.links
+	for at := len(l.ears) - 1; at >= 0; at-- {
+		if err := l.ears[at].SetFilter(d.interest(d.doors)); err != nil {
+			d.fail(at, err)
+		}
+	}
+}
+
+// onNetwork takes in what has changed. The daemon goes on without, should
+// following fail.
+func (d *daemon) onNetwork() {
+	l := &d.links
+	changed, err := l.network.Update()
+	switch {
+	case err != nil:
+		if l.lost.at == 0 {
+			d.log.warn(err.Error())
+			d.loop.forget(l.network.FD())
+		}
+		l.lost.again(d.loop.instant.Now)
+		l.next = min(l.next, l.lost.at)
+	case l.lost.at != 0:
+		l.lost = retry{}
+		d.loop.watch(l.network.FD(), d.onNetwork)
+		changed = true
+	}
+	if changed {
+		d.syncLinks()
+	}
+}
+
+// retryLinks does what has become due.
+func (d *daemon) retryLinks() {
+	if at := d.links.lost.at; at != 0 && d.loop.instant.Now >= at {
+		d.onNetwork()
+	}
+	d.syncLinks()
+}
+
+// syncLinks makes the daemon listen on what is wanted and there. It returns the
+// first thing that keeps it from that, which it has logged and will try again.
+func (d *daemon) syncLinks() (failed error) {
+	l := &d.links
+	if d.until != 0 {
+		l.next = matcher.Never
+		return nil
+	}
+	attached := make([]afpacket.Link, len(l.ears))
+	for i, e := range l.ears {
+		attached[i] = e.link
+		if !e.Bound(e.link.Index) {
+			attached[i].Index = -1
+		}
+	}
+	names := l.names
+	if names == nil {
+		names = defaultNames(l.network.Links(), attached, afpacket.DefaultRoute)
+	}
+	changes, waiting := planLinks(names, l.network.Links(), attached)
+	if names == nil {
+		waiting = []string{defaultWait}
+	}
+	before := l.retries
+	l.retries, l.next = nil, matcher.Never
+	for _, c := range changes {
+		if c.kind != attach {
+			d.apply(c)
+		} else if err := d.attach(c.link, before); failed == nil {
+			failed = err
+		}
+	}
+	d.wait(waiting)
+	for _, e := range l.ears {
+		if e.quiet != 0 && d.loop.instant.Now >= e.quiet {
+			d.log.warn(e.link.Name + " is down: no knock is heard until it is up")
+			e.quiet, e.warned = 0, true
+		} else if e.quiet != 0 {
+			l.next = min(l.next, e.quiet)
+		}
+	}
+	for i := range l.retries {
+		l.next = min(l.next, l.retries[i].at)
+	}
+	if l.lost.at != 0 {
+		l.next = min(l.next, l.lost.at)
+	}
+	return failed
+}
+
+// apply does what a change of something that is listened on asks for.
+func (d *daemon) apply(c change) {
+	e := d.links.ears[c.at]
+	was, wasUp := e.link.Name, e.link.Up
+	e.link = c.link
+	switch c.kind {
+	case gone:
+		d.log.warn(was + " is gone")
+		d.detach(c.at)
+	case unwanted:
+		d.say("no longer listening on " + was)
+		d.detach(c.at)
+	case altered:
+		if c.link.Name != was {
+			d.say(was + " is called " + c.link.Name + " now")
+		}
+		if c.link.Up == wasUp {
+			break
+		}
+		if e.warned {
+			d.say(c.link.Name + " is up again")
+			e.warned = false
+		}
+		e.setUp(c.link.Up, d.loop.instant.Now)
+	}
+}
+
+// attach listens on a link, unless that failed and is not to be tried yet.
+func (d *daemon) attach(link afpacket.Link, before []retry) error {
+	l := &d.links
+	now := d.loop.instant.Now
+	r := retry{link: link}
+	for i := range before {
+		if before[i].link.Index == link.Index {
+			r = before[i]
+		}
+	}
+	if r.link == link && now < r.at {
+		l.retries = append(l.retries, r)
+		return nil
+	}
+	socket, err := afpacket.Listen(link, d.interest(d.doors))
+	if err != nil {
+		// One that has just gone is no failure: there is a notice of it.
+		if isGone := errors.Is(err, unix.ENODEV); r.pause == 0 && !isGone && l.started {
+			d.log.warn(err.Error() + "; it is tried again")
+		} else if isGone {
+			err = nil
+		}
+		r.link = link
+		r.again(now)
+		l.retries = append(l.retries, r)
+		return err
+	}
+	e := &ear{Socket: socket, link: link}
+	e.setUp(link.Up, now)
+	l.ears = append(l.ears, e)
+	if l.started {
+		d.loop.watch(e.FD(), func() { d.onPackets(e) })
+	}
+	switch {
+	case l.names == nil && link.Name != config.DefaultInterface:
+		d.say("listening on " + link.Name + ": there is no " + config.DefaultInterface + ", and it has the default route")
+	case l.started || !slices.Contains(l.names, link.Name) && l.names != nil:
+		d.say("listening on " + link.Name)
+	}
+	return nil
+}
+
+// fail ends the listening on a link until it is tried again.
+func (d *daemon) fail(at int, err error) {
+	l := &d.links
+	d.log.warn(err.Error() + "; it is tried again")
+	r := retry{link: l.ears[at].link}
+	r.again(d.loop.instant.Now)
+	l.retries = append(l.retries, r)
+	l.next = min(l.next, r.at)
+	d.close(at)
+}
+
+// detach ends the listening on a link, but first hears what came before.
+func (d *daemon) detach(at int) {
+	d.readPackets(d.links.ears[at])
+	d.close(at)
+}
+
+func (d *daemon) close(at int) {
+	l := &d.links
+	e := l.ears[at]
+	d.loop.forget(e.FD())
+	counts, _ := e.Counts()
+	d.counts.past.kernel.Passed += counts.Passed
+	d.counts.past.kernel.Dropped += counts.Dropped
+	e.Close()
+	l.ears = slices.Delete(l.ears, at, at+1)
+}
+
+// wait logs what is waited for, each once, and follows routes where one is
+// waited for.
+func (d *daemon) wait(waiting []string) {
+	l := &d.links
+	for _, name := range waiting {
+		if !slices.Contains(l.waiting, name) {
+			d.say("waiting for " + name)
+		}
+	}
+	was, is := slices.Contains(l.waiting, defaultWait), slices.Contains(waiting, defaultWait)
+	if l.waiting = waiting; was != is {
+		l.network.FollowRoutes(is)
+	}
+	if len(waiting) > 0 && d.requireInterface && l.started {
+		d.exit(1)
+	}
+}
