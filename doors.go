@@ -43,7 +43,9 @@ func newDoors(cfg *config.Config) (*doors, error) {
 	d := &doors{config: cfg, match: match}
 	for i := range cfg.Doors {
 		c := &cfg.Doors[i]
-		match[i] = matcher.Door{Sequence: c.Sequence, Flags: c.Flags, Timeout: c.SeqTimeout, Cooldown: c.Cooldown, Target: c.Target}
+		match[i] = matcher.Door{
+			Sequence: c.Sequence, Flags: c.Flags, Timeout: c.SeqTimeout, Cooldown: c.Cooldown, Target: c.Target, Wide: c.TargetWide,
+		}
 		d.exec = append(d.exec, exec.Door{
 			Name: c.Name, Start: c.Start, Stop: c.Stop, Start6: c.Start6, Stop6: c.Stop6, Lease: c.CmdTimeout,
 		})
@@ -84,7 +86,7 @@ func (d *doors) inherit(old *doors) {
 // sameKnock reports whether two doors take the same knocks.
 func sameKnock(a, b *config.Door) bool {
 	return slices.Equal(a.Sequence, b.Sequence) && a.SeqTimeout == b.SeqTimeout && a.Flags == b.Flags &&
-		a.Target == b.Target && a.Cooldown == b.Cooldown
+		a.Target == b.Target && a.TargetWide == b.TargetWide && a.Cooldown == b.Cooldown
 }
 
 // useSequence uses up the one-time sequence of door i and puts the next one in

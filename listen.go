@@ -98,7 +98,9 @@ func (l *links) many() bool {
 }
 
 // interest is what doors want to hear.
-func (d *daemon) interest(doors *doors) afpacket.Interest { return doors.interest(d.only4) }
+func (d *daemon) interest(doors *doors) afpacket.Interest {
+	return doors.interest(d.only4 || doors.config.OnlyIPv4)
+}
 
 // refilter tells the sockets what the doors want to hear now.
 func (d *daemon) refilter() {

@@ -89,6 +89,7 @@ func otherRows(c *Config) (rows [][2]string) {
 			rows = append(rows, [2]string{key, value})
 		}
 	}
+	set(c.OnlyIPv4, "only_ipv4", "yes: IPv6 packets are not heard")
 	set(c.MaxOpen != DefaultMaxOpen, "max_open", plural(c.MaxOpen, "door"))
 	set(c.MaxCommands != DefaultMaxCommands, "max_commands", strconv.Itoa(c.MaxCommands)+" at once")
 	set(c.StopTimeout != DefaultStopTimeout || c.StartTimeout != 0, "command_timeout", orNone(c.StopTimeout))
@@ -136,7 +137,7 @@ func doorRows(d *Door) [][2]string {
 		set(true, "one_time_sequences", plain(d.OneTime.Path)+", line "+strconv.Itoa(d.OneTime.Line)+" in force")
 	}
 	set(hasTCP(d.Sequence), "tcpflags", flagsText(d.Flags))
-	set(d.Target != matcher.Addr{}, "target", d.Target.String())
+	set(d.Target != matcher.Addr{}, "target", d.targetText())
 	set(d.Start6 != d.Start, "start_command_6", commandText(d.Start6, "none: an opening over IPv6 is only logged"))
 	set(d.Stop != "" || d.Stop6 != "", "cmd_timeout", seconds(d.CmdTimeout))
 	set(d.Stop != "" || d.Stop6 != d.Stop, "stop_command", commandText(d.Stop, "none"))

@@ -52,6 +52,7 @@ const (
 type Config struct {
 	Interface, LogFile, PidFile string // Interface: as ParseInterfaces takes it, without blanks
 	UseSyslog                   bool
+	OnlyIPv4                    bool // hears no IPv6
 
 	StateFile         string        // "": one for each configuration and interface
 	MaxOpen           int           // doors open at once, for all addresses together
@@ -83,6 +84,7 @@ type Door struct {
 	Cooldown   time.Duration  // in which the door does not open again, whole seconds; 0: none
 	Flags      matcher.Flags
 	Target     matcher.Addr // zero: the machine's own addresses; never unspecified
+	TargetWide uint8        // how many of the last bits of Target do not matter, and are 0
 
 	// Commands for sh -c with %IP% still in them; "" runs nothing. The IPv6
 	// ones hold the IPv4 command where the file does not set them.

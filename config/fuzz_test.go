@@ -137,6 +137,9 @@ func written(c *Config) string {
 			set(o[0], o[1])
 		}
 	}
+	if c.OnlyIPv4 {
+		set("only_ipv4", "on")
+	}
 	if c.UseSyslog {
 		b.WriteString("UseSyslog\n")
 	}
@@ -175,7 +178,7 @@ func written(c *Config) string {
 			set("tcpflags", strings.ReplaceAll(flagsText(d.Flags), " ", ","))
 		}
 		if d.Target != (matcher.Addr{}) {
-			set("target", d.Target.String())
+			set("target", d.targetText())
 		}
 		set("start_command", d.Start)
 		set("stop_command", d.Stop)

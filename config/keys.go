@@ -10,6 +10,7 @@ const (
 	keyLogFile
 	keyPidFile
 	keyUseSyslog
+	keyOnlyIPv4
 	keyStateFile
 	keyMaxOpen
 	keyMaxCommands
@@ -61,6 +62,7 @@ var keyNames = [...]struct {
 	{"logfile", keyLogFile},
 	{"pidfile", keyPidFile},
 	{"usesyslog", keyUseSyslog},
+	{"only_ipv4", keyOnlyIPv4},
 	{"statefile", keyStateFile},
 	{"max_open", keyMaxOpen},
 	{"max_commands", keyMaxCommands},

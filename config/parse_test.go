@@ -129,6 +129,16 @@ func TestAccepted(t *testing.T) {
 			return c.Doors[0].Flags == matcher.Flags{Set: matcher.ACK, Clear: matcher.SYN}
 		}},
 		{"mapped target", "[a]\nsequence=1\ntarget=::ffff:192.0.2.1\n", func(c *Config) bool { return c.Doors[0].Target.Is4() }},
+		{"target, an IPv4 network", "[a]\nsequence=1\ntarget=192.0.2.0/24\n", func(c *Config) bool {
+			return c.Doors[0].targetText() == "192.0.2.0/24" && c.Doors[0].TargetWide == 8
+		}},
+		{"target, an IPv6 network", "[a]\nsequence=1\ntarget=2001:db8::/64\n", func(c *Config) bool {
+			return c.Doors[0].targetText() == "2001:db8::/64" && c.Doors[0].TargetWide == 64
+		}},
+		{"target, a network of one", "[a]\nsequence=1\ntarget=192.0.2.1/32\n", func(c *Config) bool { return c.Doors[0].TargetWide == 0 }},
+		{"IPv4 only", "[options]\nOnly_IPv4 = yes\n[a]\nsequence=1\n", func(c *Config) bool { return c.OnlyIPv4 }},
+		{"not IPv4 only", "[options]\nonly_ipv4 = no\n[a]\nsequence=1\n", func(c *Config) bool { return !c.OnlyIPv4 }},
+		{"list of interfaces", "[options]\ninterface = wan , wg0,ppp*\n[a]\nsequence=1\n", func(c *Config) bool { return c.Interface == "wan,wg0,ppp*" }},
 		{"brackets in a name", "[a]b]\nsequence=1\n", func(c *Config) bool { return c.Doors[0].Name == "a]b" }},
 		{"Options is a door", "[Options]\nsequence=1\n", func(c *Config) bool { return c.Doors[0].Name == "Options" }},
 		{"fallback set later", "[a]\nsequence=1\nstop_command_6 =\ncommand = x\nstop_command = y\n", func(c *Config) bool {

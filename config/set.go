@@ -29,6 +29,8 @@ func (c *Config) set(k key, value string, first bool) (reason string) {
 	switch k {
 	case keyUseSyslog:
 		c.UseSyslog, reason = parseBool(value)
+	case keyOnlyIPv4:
+		c.OnlyIPv4, reason = parseBool(value)
 	case keyInterface:
 		var list []string
 		if list, reason = ParseInterfaces(value); first { // knockd keeps it: to it, the second one comes after an -i
@@ -83,7 +85,7 @@ func (p *parser) setDoor(k key, name, value string) (reason string) {
 			p.fault(name, b)
 		}
 	case keyTarget:
-		d.Target, reason = parseTarget(value)
+		d.Target, d.TargetWide, reason = parseNetwork(value)
 	case keyStart:
 		d.Start = value
 	case keyStop:

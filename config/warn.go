@@ -113,7 +113,7 @@ func (a *advisor) overlaps() {
 				if pairs++; pairs > maxPairs {
 					return
 				}
-				if d != long && !warned[d] && d.Target == long.Target && !exclusive(d, long) && openedBy(d.Sequence, long.Sequence) {
+				if d != long && !warned[d] && d.Target == long.Target && d.TargetWide == long.TargetWide && !exclusive(d, long) && openedBy(d.Sequence, long.Sequence) {
 					warned[d] = a.onTheWay(d, long)
 				}
 			}

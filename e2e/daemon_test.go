@@ -152,6 +152,61 @@ func TestTarget(t *testing.T) {
 	d.hear("wake " + client)
 }
 
+// A target may be a network, of IPv4 and of IPv6.
+func TestTargetNetwork(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "a target is one address")
+	l := newLab(t)
+	d := l.start(`
+[four]
+	sequence = 22:udp
+	target = 203.0.113.0/28
+[six]
+	sequence = 22:udp
+	target = 2001:db8:1::/61
+`)
+	const client6 = netns.Client6
+	for _, dst := range []string{"203.0.113.16", "203.0.113.15", gateway, "203.0.113.1"} {
+		l.send(netns.UDP(client, dst, 22))
+	}
+	for _, dst := range []string{"2001:db8:1:8::1", netns.Gateway6, "2001:db8:1:7::1"} {
+		l.send(netns.UDP(client6, dst, 22))
+	}
+	l.settle(d)
+	d.want(": four: OPEN SESAME", 1)
+	d.want(client6+": six: OPEN SESAME", 1)
+}
+
+// IPv6 is not heard with -4 and with the key for it.
+func TestOnlyIPv4(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "it has no such key")
+	l := newLab(t)
+	for _, yes := range []bool{true, false} {
+		options := map[bool]string{true: "only_ipv4 = yes\n", false: "only_ipv4 = no\n"}[yes]
+		conf := l.file("conf", "[options]\n"+options+"[heard]\n\tsequence = 7007:udp\n"+sentinel)
+		d := l.launch(underTest(t), "-i", netns.GatewayIf, "-c", conf)
+		d.wait("starting up, listening on wan")
+		l.send(netns.UDP(netns.Client6, netns.Gateway6, 7007), netns.UDP(client, gateway, 7007))
+		l.settle(d)
+		d.want(client+": heard: OPEN SESAME", 1)
+		d.want(netns.Client6+": heard: OPEN SESAME", map[bool]int{false: 1}[yes])
+		// A reload takes it up.
+		l.file("conf", "[options]\n"+map[bool]string{true: "only_ipv4 = no\n", false: "only_ipv4 = yes\n"}[yes]+"[heard]\n\tsequence = 7007:udp\n[new]\n\tsequence = 7008:udp\n"+sentinel)
+		if err := d.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the reload", func() bool {
+			l.send(netns.UDP(client, gateway, 7008))
+			return d.Count(has("new: OPEN SESAME")) > 0
+		})
+		l.send(netns.UDP(netns.Client6, netns.Gateway6, 7007))
+		l.settle(d)
+		d.want(netns.Client6+": heard: OPEN SESAME", 1)
+		l.stop(d)
+	}
+}
+
 func TestOneTimeSequences(t *testing.T) {
 	t.Parallel()
 	sesameOnly(t, "a freed sequence is freed again when the file ends")

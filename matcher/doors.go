@@ -13,7 +13,7 @@ type door struct {
 // takes reports whether the door looks at the packet at all.
 func (d *door) takes(p *Packet) bool {
 	if d.Target != (Addr{}) {
-		return p.Dst == d.Target && d.Flags.Accept(p.Port.Proto, p.Flags)
+		return d.Target.holds(&p.Dst, d.Wide) && d.Flags.Accept(p.Port.Proto, p.Flags)
 	}
 	return p.Local && d.Flags.Accept(p.Port.Proto, p.Flags)
 }

@@ -169,6 +169,10 @@ func TestPacket(t *testing.T) {
 			{0, syn(alice, 7000), ""}, {1, to(other, false, syn(alice, 7000)), "a1"},
 			{2, syn(alice, 7000), ""}, {3, to(other, false, syn(alice, 8000)), "a2 a!"},
 		}},
+		{"target, a network", []Door{{Sequence: tcp(7000, 8000), Timeout: time.Second, Target: v4(198, 51, 100, 0), Wide: 8}}, []in{
+			{0, syn(alice, 7000), ""}, {1, to(v4(198, 51, 100, 7), false, syn(alice, 7000)), "a1"},
+			{2, to(v4(198, 51, 101, 7), false, syn(alice, 8000)), ""}, {3, to(v4(198, 51, 100, 9), false, syn(alice, 8000)), "a2 a!"},
+		}},
 		{"too late", []Door{ssh(7000, 8000)}, []in{
 			{0, syn(alice, 7000), "a1"}, {5 * sec, syn(alice, 8000), "a~1"}, {6 * sec, syn(alice, 8000), ""},
 		}},

@@ -130,7 +130,7 @@ func (m *model) takes(i int, p *Packet) bool {
 	}
 	meant := p.Local
 	if d.Target != (Addr{}) {
-		meant = p.Dst == d.Target
+		meant = inNetwork(p.Dst, d.Target, d.Wide)
 	}
 	return meant && (p.Port.Proto == UDP || p.Flags&d.Flags.Set == d.Flags.Set && p.Flags&d.Flags.Clear == 0)
 }
@@ -239,6 +239,10 @@ func randomDoor(rnd *rand.Rand) Door {
 	}
 	if rnd.IntN(4) == 0 {
 		d.Target = other
+		if rnd.IntN(2) == 0 {
+			d.Wide = 8
+			d.Target[15] = 0
+		}
 	}
 	if rnd.IntN(4) == 0 {
 		d.Cooldown = time.Duration(rnd.IntN(20)) * time.Second

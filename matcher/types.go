@@ -80,6 +80,7 @@ type Door struct {
 	Timeout  time.Duration // from the first knock to the last, more than 0 unless there is only one
 	Cooldown time.Duration // after an opening, how long the door does not open again for anyone; 0: none
 	Target   Addr          // the destination of the knocks; zero: any of the machine's own addresses
+	Wide     uint8         // how many of the last bits of Target do not matter, and are 0: a network
 }
 
 // Packet is one knock as it came in.
