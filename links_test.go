@@ -225,6 +225,17 @@ func TestDown(t *testing.T) {
 	step(2*downPause, "wan3 is up again\n", "link", "set", "wan3", "up")
 }
 
+// TestStatusOfLinks tells what is listened on and what is waited for.
+func TestStatusOfLinks(t *testing.T) {
+	d, p := listener(t, "wan,lo,wg*")
+	ip(t, "link", "add", "wg7", "type", "veth", "peer", "name", "lan")
+	d.said(t, p, "listening on wg7")
+	d.iface = ""
+	if s := d.head(); s.Interface != "wan, lo, wg*" || s.Listening != "lo, wg7" || s.Waiting != "wan" {
+		t.Errorf("%q, listening on %q, waiting for %q", s.Interface, s.Listening, s.Waiting)
+	}
+}
+
 // TestNetworkFails has the notices end: the daemon says so once and tries again
 // after pauses, without a wake-up in between.
 func TestNetworkFails(t *testing.T) {

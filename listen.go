@@ -92,6 +92,17 @@ func (d *daemon) listeningOn() string {
 	return config.DefaultInterface
 }
 
+// heard lists the interfaces that are listened on.
+func (l *links) heard() (names string) {
+	for i, e := range l.ears {
+		if i > 0 {
+			names += ", "
+		}
+		names += e.link.Name
+	}
+	return names
+}
+
 // many reports whether a packet may be heard on more than one interface.
 func (l *links) many() bool {
 	return len(l.ears) > 1 || len(l.ears) == 1 && l.ears[0].link == afpacket.Any

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"sesame/control"
@@ -59,7 +60,7 @@ func (d *daemon) tell() control.Reply {
 // head is a status without the doors.
 func (d *daemon) head() *control.Status {
 	s := &control.Status{
-		Version: version, Interface: d.listeningOn(), Config: d.config, StateFile: d.leases.StateFile,
+		Version: version, Interface: d.listeningOn(), Listening: d.links.heard(), Waiting: strings.Join(d.links.waiting, ", "), Config: d.config, StateFile: d.leases.StateFile,
 		PID: os.Getpid(), Now: d.loop.instant.Wall, Attempts: d.doors.matcher.InFlight(),
 	}
 	// The wall clock may have been set since the start; the other was not.

@@ -23,6 +23,8 @@ func AppendJSON(b []byte, all []*Status) []byte {
 func (s *Status) appendJSON(b []byte) []byte {
 	b = appendKey(append(b, '{'), "version", s.Version)
 	b = appendKey(append(b, ','), "interface", s.Interface)
+	b = appendNames(b, "listening", s.Listening)
+	b = appendNames(b, "waiting", s.Waiting)
 	b = appendKey(append(b, ','), "config", s.Config)
 	b = appendKey(append(b, ','), "state_file", s.StateFile)
 	b = append(b, `,"pid":`+strconv.Itoa(s.PID)...)
@@ -63,6 +65,19 @@ func (d *Door) appendJSON(b []byte) []byte {
 func appendKey(b []byte, key, value string) []byte {
 	b = append(b, `"`+key+`":`...)
 	return appendString(b, value)
+}
+
+// appendNames appends names as an array.
+func appendNames(b []byte, key, names string) []byte {
+	b = append(b, `,"`+key+`":[`...)
+	for names != "" {
+		var name string
+		name, names, _ = strings.Cut(names, ", ")
+		if b = appendString(b, name); names != "" {
+			b = append(b, ',')
+		}
+	}
+	return append(b, ']')
 }
 
 // appendString appends a JSON string. What is no UTF-8 becomes U+FFFD.

@@ -23,7 +23,7 @@ const (
 // sample is a status with doors in every state.
 func sample() *Status {
 	s := &Status{
-		Version: "1.2", Interface: "wan", Config: "/etc/knockd.conf", StateFile: "/var/lib/sesame/etc+knockd.conf@wan",
+		Version: "1.2", Interface: "wan", Listening: "wan", Config: "/etc/knockd.conf", StateFile: "/var/lib/sesame/etc+knockd.conf@wan",
 		PID: 123, Now: noon + 90*second, Started: noon - 86400*second, Attempts: 3,
 		Doors: []Door{
 			{Name: "ssh", Address: "192.0.2.7", State: "open", Opened: noon, Left: 3599 * time.Second},
@@ -42,7 +42,7 @@ func sample() *Status {
 // other is a second daemon, hostile to whoever reads of it.
 func other() *Status {
 	return &Status{
-		Version: "dev", Interface: "eth0", Config: "/etc/\"k\\n\nd\u2028\x00\xff.conf", Now: noon, Started: noon - 1,
+		Version: "dev", Interface: "eth0", Listening: "ppp0, \"x\x1b", Waiting: "wg0, tun*", Config: "/etc/\"k\\n\nd\u2028\x00\xff.conf", Now: noon, Started: noon - 1,
 		Doors: []Door{
 			{Name: "\xffa", Address: "192.0.2.7", State: "open", Opened: noon, Left: 1},
 			{Name: "\xfea", Address: "192.0.2.7", State: "open", Opened: noon, Left: 1},
@@ -87,7 +87,7 @@ my door              192.0.2.10   2026-03-04 12:34:56  0 s          open
 // reaches the terminal.
 func TestTablePlain(t *testing.T) {
 	got := string(other().AppendTable(nil, time.FixedZone("", 3600)))
-	for _, want := range []string{"no state file", "\"/etc/\\\"k\\\\n\\nd\\u2028\\x00\\xff.conf\"\nstarted 2026-03-04 13:34:55, 1 s ago\n"} {
+	for _, want := range []string{"interfaces \"ppp0, \\\"x\\x1b\"\nwaiting for wg0, tun*\nno state file", "\"/etc/\\\"k\\\\n\\nd\\u2028\\x00\\xff.conf\"\nstarted 2026-03-04 13:34:55, 1 s ago\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
 		}
@@ -140,6 +140,7 @@ type jsonDoor struct {
 
 type jsonDaemon struct {
 	Version, Interface, Config string
+	Listening, Waiting         []string
 	StateFile                  string `json:"state_file"`
 	PID                        int
 	Started                    time.Time
@@ -171,7 +172,10 @@ func TestJSON(t *testing.T) {
 		want := jsonDaemon{
 			Version: s.Version, Interface: s.Interface, Config: strings.ToValidUTF8(s.Config, "\ufffd"), StateFile: s.StateFile, PID: s.PID,
 			Started: time.Unix(s.Started/second, 0).UTC(), Uptime: float64((s.Now-s.Started)/1e6) / 1e3, Attempts: s.Attempts,
-			Counters: map[string]uint64{},
+			Counters: map[string]uint64{}, Listening: []string{"wan"}, Waiting: []string{},
+		}
+		if i == 1 {
+			want.Listening, want.Waiting = []string{"ppp0", "\"x\x1b"}, []string{"wg0", "tun*"}
 		}
 		for k, n := range s.Counters {
 			want.Counters[counters[k].name] = n

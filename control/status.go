@@ -10,6 +10,7 @@ import (
 // Status is what a daemon tells of itself.
 type Status struct {
 	Version, Interface, Config, StateFile string // StateFile is "" when leases end with the process
+	Listening, Waiting                    string // names of interfaces with ", " between: there, and missing
 	PID                                   int
 	Now                                   int64 // when this was true, ns since 1970
 	Started                               int64 // ns since 1970
@@ -69,7 +70,7 @@ var counters = [numCounters]struct{ name, help string }{
 // AppendHead appends the lines of a status but for its doors.
 func (s *Status) AppendHead(b []byte) []byte {
 	for _, text := range [...][2]string{
-		{"version", s.Version}, {"interface", s.Interface}, {"config", s.Config}, {"statefile", s.StateFile},
+		{"version", s.Version}, {"interface", s.Interface}, {"listening", s.Listening}, {"waiting", s.Waiting}, {"config", s.Config}, {"statefile", s.StateFile},
 	} {
 		b = AppendLine(b, text[0], strconv.Quote(text[1]))
 	}
@@ -112,6 +113,10 @@ func (s *Status) line(words []string) (err error) {
 			s.Version = words[1]
 		case "interface":
 			s.Interface = words[1]
+		case "listening":
+			s.Listening = words[1]
+		case "waiting":
+			s.Waiting = words[1]
 		case "config":
 			s.Config = words[1]
 		case "statefile":

@@ -16,7 +16,7 @@ func anyInt(r *rand.Rand) int64 {
 
 func anyStatus(r *rand.Rand) *Status {
 	s := &Status{
-		Version: hostile(r), Interface: hostile(r), Config: hostile(r), StateFile: hostile(r),
+		Version: hostile(r), Interface: hostile(r), Listening: hostile(r), Waiting: hostile(r), Config: hostile(r), StateFile: hostile(r),
 		PID: int(r.Int32()), Now: anyInt(r), Started: anyInt(r), Attempts: int(r.Int32()),
 	}
 	for i := range s.Counters {

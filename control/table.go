@@ -12,6 +12,12 @@ import (
 func (s *Status) AppendTable(b []byte, zone *time.Location) []byte {
 	b = append(b, "sesame "+plain(s.Version)+", process "+strconv.Itoa(s.PID)+", listening on "+plain(s.Interface)+", "+plain(s.Config)+"\n"...)
 	b = append(b, "started "+clock(s.Started, zone)+", "+span(time.Duration(s.Now-s.Started))+" ago\n"...)
+	if s.Listening != s.Interface && s.Listening != "" {
+		b = append(b, "interfaces "+plain(s.Listening)+"\n"...)
+	}
+	if s.Waiting != "" {
+		b = append(b, "waiting for "+plain(s.Waiting)+"\n"...)
+	}
 	if s.StateFile == "" {
 		b = append(b, "no state file: doors stay open when this process is killed\n"...)
 	} else {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +24,8 @@ type report struct {
 	Daemons []struct {
 		Version   string
 		Interface string
+		Listening []string
+		Waiting   []string
 		Config    string
 		StateFile string `json:"state_file"`
 		PID       int
@@ -100,6 +103,9 @@ func TestStatus(t *testing.T) {
 	got := r.Daemons[0]
 	// The JSON text has whole seconds.
 	during := func(at time.Time) bool { return !at.Before(began.Truncate(time.Second)) && !at.After(ended) }
+	if !slices.Equal(got.Listening, []string{netns.GatewayIf}) || got.Waiting == nil || len(got.Waiting) != 0 {
+		t.Errorf("listening on %q, waiting for %q", got.Listening, got.Waiting)
+	}
 	if got.Version != "dev" || got.Interface != netns.GatewayIf || got.Config != d.conf || got.StateFile != d.stateFile() ||
 		got.PID != inside(t, d.process) || !during(got.Started) || got.Uptime <= 0 || got.Uptime > time.Since(began).Seconds() || got.Attempts != 1 {
 		t.Errorf("the daemon: %+v", got)
