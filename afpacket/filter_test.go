@@ -136,6 +136,7 @@ func randomPacket(rnd *rand.Rand, in Interest) []byte {
 func ip6Packet(rnd *rand.Rand, proto byte) []byte {
 	b := make([]byte, 40)
 	b[0] = 0x60
+	b[5] = 20 // payload length; 0 is a jumbogram's
 	fillRandom(rnd, b[8:40])
 	next := &b[6]
 	for range max(0, rnd.IntN(12)-5) {

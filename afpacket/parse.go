@@ -13,7 +13,7 @@ type Verdict uint8
 const (
 	Knock     Verdict = iota
 	NotIP             // neither version 4 nor 6
-	NotPort           // a protocol without ports, or ESP, no next header
+	NotPort           // a protocol without ports, or ESP, no next header, a jumbogram
 	Fragment          // not the first one: it has no ports
 	Truncated         // a header ends beyond the captured bytes
 	Malformed         // a header contradicts itself, or a source that cannot be
@@ -38,6 +38,7 @@ const (
 	ip4Src      = 12
 	ip4Dst      = 16
 	ip6Header   = 40 // RFC 8200, section 3
+	ip6Length   = 4
 	ip6Next     = 6
 	ip6Src      = 8
 	ip6Dst      = 24
@@ -105,6 +106,9 @@ func parse6(b []byte, p *matcher.Packet) Verdict {
 	if len(b) < ip6Header {
 		return Truncated
 	}
+	if binary.BigEndian.Uint16(b[ip6Length:]) == 0 {
+		return NotPort // RFC 2675, section 3, or nothing behind the header
+	}
 	next, header := b[ip6Next], ip6Header
 	for {
 		var size int
@@ -135,8 +139,8 @@ func parse6(b []byte, p *matcher.Packet) Verdict {
 }
 
 func finish6(b, transport []byte, proto byte, p *matcher.Packet) Verdict {
-	src := matcher.Addr(b[ip6Src : ip6Src+16])
-	if src.Is4() {
+	src, dst := matcher.Addr(b[ip6Src:ip6Src+16]), matcher.Addr(b[ip6Dst:ip6Dst+16])
+	if src.Is4() || dst.Is4() {
 		// IPv4-mapped addresses never appear on the wire (RFC 4038,
 		// section 4.2); this one would pass for somebody's IPv4 address.
 		return Malformed
@@ -144,7 +148,7 @@ func finish6(b, transport []byte, proto byte, p *matcher.Packet) Verdict {
 	if v := parsePorts(transport, proto, p); v != Knock {
 		return v
 	}
-	p.Src, p.Dst = src, matcher.Addr(b[ip6Dst:ip6Dst+16])
+	p.Src, p.Dst = src, dst
 	return Knock
 }
 

@@ -163,7 +163,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if p.Local || p.Port.Proto != matcher.TCP && p.Port.Proto != matcher.UDP || p.Src.Is4() != p.Dst.Is4() && b[0]>>4 == 4 {
+		if p.Local || p.Port.Proto != matcher.TCP && p.Port.Proto != matcher.UDP || p.Src.Is4() != (b[0]>>4 == 4) || p.Dst.Is4() != p.Src.Is4() {
 			t.Fatalf("%+v", p)
 		}
 	})

@@ -127,6 +127,9 @@ func (b *builder) header6(transport *label, tcp, udp target, reject *label) *lab
 	b.add(op(storeScratch, scratchProto))
 	b.transport(ip6Header, tcp, udp, b.here(), reject)
 	b.add(op(loadByte, ip6Next), op(setX, ip6Header))
+	payload := b.here()
+	b.jumpIf(jumpEqual, 0, reject, payload) // a jumbogram's length
+	b.add(op(loadHalf, ip6Length))
 	version := b.here()
 	b.jumpIf(jumpEqual, 0x60, version, reject)
 	b.add(
