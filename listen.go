@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -177,14 +178,18 @@ func (d *daemon) syncLinks() (failed error) {
 	if names == nil {
 		waiting = []string{defaultWait}
 	}
-	before := l.retries
+	before, heard := l.retries, len(l.ears)
 	l.retries, l.next = nil, matcher.Never
 	for _, c := range changes {
 		if c.kind != attach {
 			d.apply(c)
+			heard = len(l.ears)
 		} else if err := d.attach(c.link, before); failed == nil {
 			failed = err
 		}
+	}
+	if len(l.ears) > heard && l.started {
+		debug.FreeOSMemory() // what making the filters took would stay for minutes
 	}
 	d.wait(waiting)
 	for _, e := range l.ears {
