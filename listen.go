@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"sesame/afpacket"
 	"sesame/config"
 	"sesame/fault"
@@ -29,7 +27,7 @@ func (d *daemon) openLinks(cfg *config.Config) (err error) {
 		return err
 	}
 	if d.requireInterface && len(l.waiting) > 0 {
-		return l.missing()
+		return l.missing(l.waiting)
 	}
 	if len(l.ears) == 0 {
 		return afpacket.Allowed()
@@ -37,13 +35,23 @@ func (d *daemon) openLinks(cfg *config.Config) (err error) {
 	return nil
 }
 
+// required is the error for interfaces of a configuration that must be there
+// and are not.
+func (d *daemon) required(cfg *config.Config) error {
+	l := &d.links
+	if _, waiting := planLinks(d.interfaces(cfg), l.network.Links(), nil); d.requireInterface && len(waiting) > 0 {
+		return l.missing(waiting)
+	}
+	return nil
+}
+
 // missing is the error for what is waited for.
-func (l *links) missing() error {
+func (l *links) missing(waiting []string) error {
 	var here []string
 	for _, link := range l.network.Links() {
 		here = append(here, link.Name)
 	}
-	return fault.New("listen on "+strings.Join(l.waiting, ", "), errors.New(
+	return fault.New("listen on "+strings.Join(waiting, ", "), errors.New(
 		"no such device (the interfaces here are: "+strings.Join(here, ", ")+"; name one with -i or Interface)"))
 }
 
@@ -119,7 +127,7 @@ func (d *daemon) refilter() {
 	l := &d.links
 	for at := len(l.ears) - 1; at >= 0; at-- {
 		if err := l.ears[at].SetFilter(d.interest(d.doors)); err != nil {
-			d.fail(at, err)
+			d.fail(l.ears[at], err)
 		}
 	}
 }
@@ -180,9 +188,10 @@ func (d *daemon) syncLinks() (failed error) {
 	}
 	before, heard := l.retries, len(l.ears)
 	l.retries, l.next = nil, matcher.Never
+	ears := slices.Clone(l.ears) // a knock that is heard at the last moment may end any
 	for _, c := range changes {
 		if c.kind != attach {
-			d.apply(c)
+			d.apply(ears[c.at], c)
 			heard = len(l.ears)
 		} else if err := d.attach(c.link, before); failed == nil {
 			failed = err
@@ -207,103 +216,6 @@ func (d *daemon) syncLinks() (failed error) {
 		l.next = min(l.next, l.lost.at)
 	}
 	return failed
-}
-
-// apply does what a change of something that is listened on asks for.
-func (d *daemon) apply(c change) {
-	e := d.links.ears[c.at]
-	was, wasUp := e.link.Name, e.link.Up
-	e.link = c.link
-	switch c.kind {
-	case gone:
-		d.log.warn(was + " is gone")
-		d.detach(c.at)
-	case unwanted:
-		d.say("no longer listening on " + was)
-		d.detach(c.at)
-	case altered:
-		if c.link.Name != was {
-			d.say(was + " is called " + c.link.Name + " now")
-		}
-		if c.link.Up == wasUp {
-			break
-		}
-		if e.warned {
-			d.say(c.link.Name + " is up again")
-			e.warned = false
-		}
-		e.setUp(c.link.Up, d.loop.instant.Now)
-	}
-}
-
-// attach listens on a link, unless that failed and is not to be tried yet.
-func (d *daemon) attach(link afpacket.Link, before []retry) error {
-	l := &d.links
-	now := d.loop.instant.Now
-	r := retry{link: link}
-	for i := range before {
-		if before[i].link.Index == link.Index {
-			r = before[i]
-		}
-	}
-	if r.link == link && now < r.at {
-		l.retries = append(l.retries, r)
-		return nil
-	}
-	socket, err := afpacket.Listen(link, d.interest(d.doors))
-	if err != nil {
-		// One that has just gone is no failure: there is a notice of it.
-		if isGone := errors.Is(err, unix.ENODEV); r.pause == 0 && !isGone && l.started {
-			d.log.warn(err.Error() + "; it is tried again")
-		} else if isGone {
-			err = nil
-		}
-		r.link = link
-		r.again(now)
-		l.retries = append(l.retries, r)
-		return err
-	}
-	e := &ear{Socket: socket, link: link}
-	e.setUp(link.Up, now)
-	l.ears = append(l.ears, e)
-	if l.started {
-		d.loop.watch(e.FD(), func() { d.onPackets(e) })
-	}
-	switch {
-	case l.names == nil && link.Name != config.DefaultInterface:
-		d.say("listening on " + link.Name + ": there is no " + config.DefaultInterface + ", and it has the default route")
-	case l.started || !slices.Contains(l.names, link.Name) && l.names != nil:
-		d.say("listening on " + link.Name)
-	}
-	return nil
-}
-
-// fail ends the listening on a link until it is tried again.
-func (d *daemon) fail(at int, err error) {
-	l := &d.links
-	d.log.warn(err.Error() + "; it is tried again")
-	r := retry{link: l.ears[at].link}
-	r.again(d.loop.instant.Now)
-	l.retries = append(l.retries, r)
-	l.next = min(l.next, r.at)
-	d.close(at)
-}
-
-// detach ends the listening on a link, but first hears what came before.
-func (d *daemon) detach(at int) {
-	d.readPackets(d.links.ears[at])
-	d.close(at)
-}
-
-func (d *daemon) close(at int) {
-	l := &d.links
-	e := l.ears[at]
-	d.loop.forget(e.FD())
-	counts, _ := e.Counts()
-	d.counts.past.kernel.Passed += counts.Passed
-	d.counts.past.kernel.Dropped += counts.Dropped
-	e.Close()
-	l.ears = slices.Delete(l.ears, at, at+1)
 }
 
 // wait logs what is waited for, each once, and follows routes where one is

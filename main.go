@@ -4,9 +4,9 @@
 // Data flows one way: package config turns text into values; afpacket turns
 // what comes in on the wire into packets; matcher turns packets into events;
 // exec turns openings into commands and leases. This package wires them to one
-// event loop, which waits for packets, timers, the output and the end of
-// commands, and signals, and for nothing else: without any of these it does not
-// run. (Go's runtime by itself looks after its memory once a minute.)
+// event loop, which waits for packets, changes of interfaces and addresses,
+// timers, the output and the end of commands, and signals, and for nothing else:
+// without any of these it does not run. (Go's runtime by itself looks after its memory once a minute.)
 package main
 
 import (

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -55,7 +54,7 @@ func (d *daemon) readPackets(e *ear) (all int) {
 	for range batches {
 		n, err := e.Read(b)
 		if err != nil {
-			d.fail(slices.Index(d.links.ears, e), err)
+			d.fail(e, err)
 			return all
 		}
 		all += n

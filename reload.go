@@ -37,6 +37,9 @@ func (d *daemon) tryReload() error {
 	if err != nil {
 		return err
 	}
+	if err := d.required(cfg); err != nil {
+		return err
+	}
 	if err := fresh.drawDecoys(d.guard); err != nil {
 		return err
 	}

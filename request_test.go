@@ -63,7 +63,7 @@ func (d *daemon) withSocket(t *testing.T, name string) {
 	t.Cleanup(func() {
 		d.until = 0
 		for len(d.links.ears) > 0 {
-			d.close(0)
+			d.close(d.links.ears[0])
 		}
 		d.links.network.Close()
 	})
