@@ -50,7 +50,7 @@ func (d *daemon) attach(link afpacket.Link, before []retry) error {
 		l.retries = append(l.retries, r)
 		return nil
 	}
-	socket, err := afpacket.Listen(link, d.interest(d.doors))
+	socket, err := afpacket.Listen(link, l.filter)
 	if err != nil {
 		// One that has just gone is no failure: there is a notice of it.
 		if isGone := errors.Is(err, unix.ENODEV); r.pause == 0 && !isGone && l.started {

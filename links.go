@@ -25,7 +25,8 @@ const downPause = time.Second
 type links struct {
 	network *afpacket.Network
 	batch   *afpacket.Batch
-	names   []string // names and patterns; nil: none are given
+	filter  *afpacket.Compiled // what the doors want to hear
+	names   []string           // names and patterns; nil: none are given
 	ears    []*ear
 	waiting []string // what has no interface yet, as the log says
 	retries []retry

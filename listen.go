@@ -20,6 +20,7 @@ const defaultWait = config.DefaultInterface + " or a default route"
 func (d *daemon) openLinks(cfg *config.Config) (err error) {
 	l := &d.links
 	l.names, l.batch = d.interfaces(cfg), afpacket.NewBatch()
+	d.compile()
 	if l.network, err = afpacket.Watch(); err != nil {
 		return err
 	}
@@ -117,16 +118,17 @@ func (l *links) many() bool {
 	return len(l.ears) > 1 || len(l.ears) == 1 && l.ears[0].link == afpacket.Any
 }
 
-// interest is what doors want to hear.
-func (d *daemon) interest(doors *doors) afpacket.Interest {
-	return doors.interest(d.only4 || doors.config.OnlyIPv4)
+// compile makes the filter for what the doors want to hear now.
+func (d *daemon) compile() {
+	d.links.filter = afpacket.Compile(d.doors.interest(d.only4 || d.doors.config.OnlyIPv4))
 }
 
 // refilter tells the sockets what the doors want to hear now.
 func (d *daemon) refilter() {
 	l := &d.links
+	d.compile()
 	for at := len(l.ears) - 1; at >= 0; at-- {
-		if err := l.ears[at].SetFilter(d.interest(d.doors)); err != nil {
+		if err := l.ears[at].SetFilter(l.filter); err != nil {
 			d.fail(l.ears[at], err)
 		}
 	}

@@ -136,7 +136,7 @@ func noise(b *testing.B, doors int) {
 		defer unix.Close(fd)
 		for _, err := range []error{
 			unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
-			unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(Filter(in, false, 0))),
+			unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, asFprog(in)),
 			unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: 1}),
 		} {
 			if err != nil {

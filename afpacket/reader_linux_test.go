@@ -40,7 +40,7 @@ func newRing(link Link, in Interest) (*ring, error) {
 	req := unix.TpacketReq{Block_size: ringFrame * 128, Block_nr: ringFrames / 128, Frame_size: ringFrame, Frame_nr: ringFrames}
 	for _, err := range []error{
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
-		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(Filter(in, false, 0))),
+		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, asFprog(in)),
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2),
 		unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req),
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: link.Index}),
@@ -51,6 +51,12 @@ func newRing(link Link, in Interest) (*ring, error) {
 	}
 	frames, err := unix.Mmap(fd, 0, ringFrame*ringFrames, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	return &ring{fd: fd, frames: frames}, err
+}
+
+// asFprog is the filter for in, for setsockopt.
+func asFprog(in Interest) *unix.SockFprog {
+	filter := sockFilter(Filter(in, false, 0))
+	return &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 }
 
 // read calls f with every waiting packet.
@@ -84,7 +90,7 @@ func newReader(b *testing.B, kind string, in Interest) reader {
 		}
 		return reader{r.fd, r.read}
 	}
-	s, err := Listen(linkOf(b, "wan"), in)
+	s, err := Listen(linkOf(b, "wan"), Compile(in))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -78,11 +78,11 @@ func (b *Batch) Packet(i int) []byte {
 // Link returns the index of the interface that packet i came in on.
 func (b *Batch) Link(i int) int { return int(b.from[i].Ifindex) }
 
-// Listen opens a socket that hears what in describes on a link, which need not
+// Listen opens a socket that hears what c lets through on a link, which need not
 // be up, or on Any. Errors say what to do about them; with errors.Is they are
 // fs.ErrPermission, or unix.ENODEV when the link is gone.
-func Listen(link Link, in Interest) (*Socket, error) {
-	s, err := listen(link, in)
+func Listen(link Link, c *Compiled) (*Socket, error) {
+	s, err := listen(link, c)
 	if err != nil {
 		return nil, fault.New("listen on "+link.Name, explain(err))
 	}
@@ -106,7 +106,7 @@ func packetSocket() (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
-func listen(link Link, in Interest) (_ *Socket, err error) {
+func listen(link Link, c *Compiled) (_ *Socket, err error) {
 	fd, err := packetSocket()
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func listen(link Link, in Interest) (_ *Socket, err error) {
 			unix.Close(fd)
 		}
 	}()
-	if err := s.SetFilter(in); err != nil {
+	if err := s.SetFilter(c); err != nil {
 		return nil, err
 	}
 	// More than the default needs CAP_NET_ADMIN; without it the limit of
@@ -132,39 +132,61 @@ func listen(link Link, in Interest) (_ *Socket, err error) {
 	return s, nil
 }
 
+// Compiled is an Interest as a filter, which is made once for any number of
+// sockets. It is not safe for concurrent use.
+type Compiled struct {
+	in       Interest
+	dropSent bool
+	max, fit int // instructions that the filter may have, and that the kernel takes
+	filter   []unix.SockFilter
+}
+
+// Compile prepares a filter; what in refers to must not change any more.
+func Compile(in Interest) *Compiled { return &Compiled{in: in, fit: MaxInstructions} }
+
+// program returns the filter, the one from before if nothing has changed.
+func (c *Compiled) program(dropSent bool, max int) []unix.SockFilter {
+	if c.filter == nil || c.dropSent != dropSent || c.max != max {
+		c.filter, c.dropSent, c.max = sockFilter(Filter(c.in, dropSent, max)), dropSent, max
+	}
+	return c.filter
+}
+
 // SetFilter replaces the filter. No packet is lost in between: the kernel swaps
 // the programs. Where there is no memory for two of them, all packets pass for
 // a moment, for Parse and the doors to decide.
-func (s *Socket) SetFilter(in Interest) error {
+func (s *Socket) SetFilter(c *Compiled) error {
 	// Linux 4.20. Without it the kernel copies every packet sent for this
 	// socket, for the filter to reject.
 	dropSent := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1) != nil
-	err := s.attach(Filter(in, dropSent, MaxInstructions))
+	err := s.attach(c.program(dropSent, c.fit))
 	// A socket's filters, the old one included, may not take more than
 	// net.core.optmem_max: 10 kB on 32-bit machines, which is less than two of
 	// the shortest, and 20 kB on others before Linux 6.5.
 	if err == unix.ENOMEM {
-		if err := s.attach(passAll(dropSent)); err != nil {
+		if err := s.attach(sockFilter(passAll(dropSent))); err != nil {
 			return os.NewSyscallError("attach the filter", err)
 		}
 	}
-	for max := MaxInstructions; err == unix.ENOMEM && max >= minInstructions; max /= 2 {
-		err = s.attach(Filter(in, dropSent, max))
+	for max := c.fit; err == unix.ENOMEM && max >= minInstructions; max /= 2 {
+		c.fit = max
+		err = s.attach(c.program(dropSent, max))
 	}
 	return os.NewSyscallError("attach the filter", err)
 }
 
 // attach returns ENOMEM as it is.
-func (s *Socket) attach(program []Instruction) error {
-	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, fprog(program))
+func (s *Socket) attach(filter []unix.SockFilter) error {
+	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
 }
 
-func fprog(program []Instruction) *unix.SockFprog {
+func sockFilter(program []Instruction) []unix.SockFilter {
 	filter := make([]unix.SockFilter, len(program))
 	for i, ins := range program {
 		filter[i] = unix.SockFilter(ins)
 	}
-	return &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return filter
 }
 
 // FD returns the descriptor to poll for reading.

@@ -32,7 +32,9 @@ func linkOf(t testing.TB, name string) Link {
 	return Link{}
 }
 
-func listenLo(t testing.TB, in Interest) (*Socket, error) { return Listen(linkOf(t, "lo"), in) }
+func listenLo(t testing.TB, in Interest) (*Socket, error) {
+	return Listen(linkOf(t, "lo"), Compile(in))
+}
 
 // next reads until it has a packet, and returns all that it heard.
 func heard(t testing.TB, s *Socket) (packets []matcher.Packet) {
@@ -105,7 +107,7 @@ func TestSocketSetFilter(t *testing.T) {
 		defer s.Close()
 		udp := newUDPSender(t, loopback)
 		udp.send(1) // waits in the socket over the swap
-		if err := s.SetFilter(udpPort(2)); err != nil {
+		if err := s.SetFilter(Compile(udpPort(2))); err != nil {
 			t.Error(err)
 		}
 		udp.send(1)
@@ -140,7 +142,7 @@ func TestSocketSetFilterMemory(t *testing.T) {
 			for i := range ports {
 				in.Ports = append(in.Ports, matcher.Port{Number: uint16(1 + 20*i), Proto: matcher.UDP})
 			}
-			if err := s.SetFilter(in); err != nil {
+			if err := s.SetFilter(Compile(in)); err != nil {
 				t.Errorf("%d ports: %v", ports, err)
 			}
 			udp.send(1)
@@ -205,7 +207,7 @@ func TestSocketDown(t *testing.T) {
 		if wan != (Link{77, "wan", false}) {
 			t.Errorf("%+v", wan)
 		}
-		s, err := Listen(wan, Interest{Ports: []matcher.Port{{Number: 9, Proto: matcher.UDP}}})
+		s, err := Listen(wan, Compile(Interest{Ports: []matcher.Port{{Number: 9, Proto: matcher.UDP}}}))
 		if err != nil {
 			t.Error(err)
 			return
@@ -267,7 +269,7 @@ func throughLink(t *testing.T, s *Socket) {
 // on which.
 func TestSocketAny(t *testing.T) {
 	inNamespace(t, func() {
-		s, err := Listen(Any, Interest{Ports: []matcher.Port{{Number: 9, Proto: matcher.UDP}}})
+		s, err := Listen(Any, Compile(Interest{Ports: []matcher.Port{{Number: 9, Proto: matcher.UDP}}}))
 		if err != nil {
 			t.Error(err)
 			return
@@ -299,7 +301,7 @@ func TestListenErrors(t *testing.T) {
 		if err := Allowed(); err != nil {
 			t.Error(err)
 		}
-		_, err := Listen(Link{Index: 99, Name: "wan0"}, Interest{})
+		_, err := Listen(Link{Index: 99, Name: "wan0"}, Compile(Interest{}))
 		if !errors.Is(err, unix.ENODEV) || !strings.HasPrefix(err.Error(), "listen on wan0: ") {
 			t.Errorf("missing interface: %v", err)
 		}
@@ -309,7 +311,7 @@ func TestListenErrors(t *testing.T) {
 		if err := unix.Capset(&header, &none[0]); err != nil {
 			t.Error(err)
 		}
-		_, err = Listen(Any, Interest{})
+		_, err = Listen(Any, Compile(Interest{}))
 		for _, err := range []error{err, Allowed()} {
 			if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "CAP_NET_RAW") {
 				t.Errorf("missing capability: %v", err)
