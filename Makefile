@@ -83,8 +83,9 @@ fuzz: ## every fuzz target for FUZZTIME
 qemu: ## the pure packages' tests on an emulated big-endian 32-bit MIPS
 	@GO='$(GO)' tools/qemu.sh $(PURE)
 
-cross: ## build every target into dist/ and judge the sizes
+cross: ## build every target, the client too, into dist/ and judge the sizes
 	GO='$(GO)' VERSION='$(VERSION)' NEED_XZ=1 packaging/cross.sh dist
+	GO='$(GO)' VERSION='$(VERSION)' packaging/client.sh dist
 
 bench: ## sesame, knockd and nftables side by side: writes docs/benchmarks.md and README's table, in 20 minutes; BENCHFLAGS=-quick for a look
 	@tools/setup.sh bench

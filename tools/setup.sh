@@ -45,6 +45,10 @@ test)
 	want ufw ufw
 	want knockd knockd # its client, and the daemon to compare with
 	want ip iproute2
+	want setpriv util-linux
+	want sysctl procps
+	want ssh openssh-client # knock --ssh-config is tried with it
+	want wine wine # for the client's Windows build
 	# The name of the program lost its -static when the package did, in Debian 13.
 	has qemu-mips || want qemu-mips-static qemu-user-static
 	want xz xz-utils
