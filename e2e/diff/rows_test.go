@@ -20,7 +20,7 @@ var mends = []difference{
 		knockd: "up to 50 ms, because packets are collected that long", sesame: "about a millisecond (see the README)"},
 	{id: "5", what: "a flood of first knocks", elsewhere: true,
 		knockd: "makes a list without bound longer, which is walked for each packet",
-		sesame: "fills a table of fixed size, in which an attempt gives way only after 8,000 newer ones; a packet costs the same however full it is (see the README)"},
+		sesame: "fills a table of fixed size, in which an attempt gives way only after 6,000 newer ones; a packet costs the same however full it is (see the README)"},
 	{id: "6", what: "port scans",
 		knockd: "open doors whose ports they happen to come by in the right order",
 		sesame: "touch decoys, ports that no client touches: whoever does is ignored for a minute (see the README)"},
