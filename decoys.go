@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,10 +22,12 @@ func (d *doors) drawDecoys(guard *matcher.Guard) error {
 	if err != nil {
 		return err
 	}
-	low, high := ephemeral()
+	low := ephemeral()
 	d.matcher.SetDecoys(guard, matcher.DrawDecoys(d.match, d.config.Decoys, key, func(p matcher.Port) bool {
-		// Replies over UDP come to ports of that range, and look like any packet.
-		return (p.Proto == matcher.TCP || p.Number < low || p.Number > high) && !inUse(p)
+		// Replies over UDP come to ports of that range, and of Windows machines
+		// behind this one to those above it; they look like any packet. TCP
+		// repeats the last knocks at doors that have another sequence now.
+		return (p.Proto == matcher.TCP || p.Number < low) && !slices.Contains(d.before, p) && !inUse(p)
 	}))
 	return nil
 }
@@ -50,41 +53,41 @@ func inUse(p matcher.Port) bool {
 	return unix.Bind(fd, &unix.SockaddrInet4{Port: int(p.Number)}) == unix.EADDRINUSE
 }
 
-// ephemeral returns the range of ports that programs get which ask for none:
+// ephemeral returns the first of the ports that programs get which ask for none:
 // the kernel's setting, or else its default (ip-sysctl.rst,
 // ip_local_port_range).
-func ephemeral() (low, high uint16) {
-	low, high = 32768, 60999
+func ephemeral() (low uint16) {
+	const usual = 32768
 	f, err := os.Open("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
-		return low, high
+		return usual
 	}
 	defer f.Close()
 	text, err := io.ReadAll(f)
 	if err != nil {
-		return low, high
+		return usual
 	}
-	words := strings.Fields(string(text))
-	if len(words) == 2 {
-		l, err1 := strconv.ParseUint(words[0], 10, 16)
-		h, err2 := strconv.ParseUint(words[1], 10, 16)
-		if err1 == nil && err2 == nil {
-			low, high = uint16(l), uint16(h)
-		}
+	word, _, _ := strings.Cut(string(text), "\t")
+	n, err := strconv.ParseUint(word, 10, 16)
+	if err != nil {
+		return usual
 	}
-	return low, high
+	return uint16(n)
 }
 
 // onScan deals with a source that touched a decoy. A program may have been
 // started since the draw that uses the port: then it is no decoy any more.
+// Connections that this machine makes use a port for a while as well, from those
+// that programs get which ask for none.
 func (d *daemon) onScan(now matcher.Time, p *matcher.Packet) {
-	if inUse(p.Port) {
+	// A flood of sources does not take the time to look.
+	if !d.limits.allow(now, scanned, &p.Src) {
+		return
+	}
+	if p.Port.Number < ephemeral() && inUse(p.Port) {
 		d.doors.matcher.Spare(p.Port)
 		d.guard.Forgive(p.Src)
 		d.refilter()
-		return
-	}
-	if !d.limits.allow(now, scanned, &p.Src) {
 		return
 	}
 	what := ": port scan: its attempts end"

@@ -18,6 +18,7 @@ import (
 type doors struct {
 	config  *config.Config
 	match   []matcher.Door // sequences as they are in force
+	before  []matcher.Port // of doors whose sequence was another
 	matcher *matcher.Matcher
 	exec    []exec.Door
 }
@@ -102,6 +103,7 @@ func (d *doors) useSequence(i int, warn func(string)) error {
 	if err == nil && line == 0 {
 		warn(door.Name + ": does not open again: " + door.OneTime.Path + " has no sequence left; add some and reload")
 	}
+	d.before = door.Sequence
 	door.OneTime.Line, door.Sequence, d.match[i].Sequence = line, seq, seq
 	if err := d.matcher.SetSequence(i, seq); err != nil {
 		warn(door.Name + ": " + err.Error())

@@ -13,16 +13,15 @@ const (
 	// may come late to one of its sockets.
 	echoTime = 100 * time.Millisecond
 
-	// keptEchoes is how many packets of others may come in between.
-	keptEchoes = 16
+	// echoSets and echoWays make 2,048 places, for more packets than come in a
+	// flood from one socket to the other.
+	echoSets = 512
+	echoWays = 4
 )
 
 // echoes knows the latest packets. One that comes in on a VLAN or a bridge is
 // heard on the interface below it as well, and is one knock all the same.
-type echoes struct {
-	kept [keptEchoes]echo
-	at   int // of the oldest
-}
+type echoes [echoSets][echoWays]echo
 
 type echo struct {
 	sum  uint32 // of all captured bytes: addresses, ports, identification, sequence number
@@ -34,13 +33,17 @@ type echo struct {
 // The same one again on one interface is sent twice.
 func (s *echoes) heard(now matcher.Time, link int, b []byte) bool {
 	sum := crc32.ChecksumIEEE(b)
-	for i := range s.kept {
-		k := &s.kept[i]
+	set := &s[sum%echoSets]
+	oldest := &set[0]
+	for i := range set {
+		k := &set[i]
 		if k.sum == sum && k.link != int32(link) && k.link != 0 && now < k.when.Add(echoTime) {
 			return true
 		}
+		if k.when < oldest.when {
+			oldest = k
+		}
 	}
-	s.kept[s.at] = echo{sum, int32(link), now}
-	s.at = (s.at + 1) % keptEchoes
+	*oldest = echo{sum, int32(link), now}
 	return false
 }

@@ -27,6 +27,7 @@ type links struct {
 	batch   *afpacket.Batch
 	filter  *afpacket.Compiled // what the doors want to hear
 	names   []string           // names and patterns; nil: none are given
+	anew    bool               // names are others than before
 	ears    []*ear
 	waiting []string // what has no interface yet, as the log says
 	retries []retry
@@ -90,6 +91,7 @@ type change struct {
 // the last of them first, so that places stay good when it is done in order.
 // waiting are the names that mean no link.
 func planLinks(names []string, links, attached []afpacket.Link) (changes []change, waiting []string) {
+	there := links
 	if slices.Contains(names, config.AnyInterface) {
 		names, links = []string{config.AnyInterface}, []afpacket.Link{afpacket.Any}
 	}
@@ -98,7 +100,7 @@ func planLinks(names []string, links, attached []afpacket.Link) (changes []chang
 		i := find(links, was.Index)
 		c := change{at: at, link: was}
 		switch {
-		case i < 0 && was.Index != afpacket.Any.Index:
+		case find(there, was.Index) < 0 && was.Index != afpacket.Any.Index:
 			c.kind = gone
 		case i < 0 || !means(names, links[i].Name):
 			c.kind = unwanted

@@ -182,8 +182,13 @@ func (d *daemon) syncLinks() (failed error) {
 	}
 	names := l.names
 	if names == nil {
-		names = defaultNames(l.network.Links(), attached, afpacket.DefaultRoute)
+		stays := attached
+		if l.anew {
+			stays = nil
+		}
+		names = defaultNames(l.network.Links(), stays, afpacket.DefaultRoute)
 	}
+	l.anew = false
 	changes, waiting := planLinks(names, l.network.Links(), attached)
 	if names == nil {
 		waiting = []string{defaultWait}
@@ -232,6 +237,9 @@ func (d *daemon) wait(waiting []string) {
 	was, is := slices.Contains(l.waiting, defaultWait), slices.Contains(waiting, defaultWait)
 	if l.waiting = waiting; was != is {
 		l.network.FollowRoutes(is)
+		if is {
+			l.next = min(l.next, d.loop.instant.Now) // one may have come before that
+		}
 	}
 	if len(waiting) > 0 && d.requireInterface && l.started {
 		d.exit(1)

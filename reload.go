@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"runtime/debug"
+	"slices"
 
 	"sesame/config"
 )
@@ -40,6 +41,7 @@ func (d *daemon) tryReload() error {
 	if err := d.required(cfg); err != nil {
 		return err
 	}
+	fresh.before = d.doors.matcher.Ports()
 	if err := fresh.drawDecoys(d.guard); err != nil {
 		return err
 	}
@@ -48,7 +50,9 @@ func (d *daemon) tryReload() error {
 	fresh.inherit(d.doors)
 	d.doors = fresh
 	d.guard.Lockout = cfg.Lockout
-	d.links.names = d.interfaces(cfg)
+	if names := d.interfaces(cfg); !slices.Equal(names, d.links.names) {
+		d.links.names, d.links.anew = names, true
+	}
 	d.refilter()
 	d.syncLinks()
 	d.leases.SetLimits(d.loop.instant, limits(cfg))

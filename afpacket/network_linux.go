@@ -2,6 +2,7 @@ package afpacket
 
 import (
 	"encoding/binary"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -181,21 +182,20 @@ func netlinkSocket(flags int, groups uint32) (int, error) {
 // DefaultRoute returns the name of the interface that the machine's default
 // route leaves by, the IPv4 one if there are two, and "" if there is none.
 func DefaultRoute() string {
-	if name := defaultRoute4(firstPart("/proc/thread-self/net/route")); name != "" {
+	if name := defaultRoute4(firstRoutes("/proc/thread-self/net/route")); name != "" {
 		return name
 	}
-	return defaultRoute6(firstPart("/proc/thread-self/net/ipv6_route"))
+	return defaultRoute6(firstRoutes("/proc/thread-self/net/ipv6_route"))
 }
 
-// firstPart reads the beginning of a list of routes, which may be long. Default
-// routes come first.
-func firstPart(path string) string {
+// firstRoutes reads a list of routes, up to 64 kB of it: some 400. Default routes
+// come first for IPv4, and for IPv6 among those of the machine's own networks.
+func firstRoutes(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	b := make([]byte, 4096)
-	n, _ := f.Read(b)
-	return string(b[:n])
+	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
+	return string(text)
 }

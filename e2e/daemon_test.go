@@ -271,3 +271,21 @@ func TestHupChangesInterface(t *testing.T) {
 	l.run("ip", "link", "set", netns.GatewayIf, "name", "nowhere")
 	d.wait("listening on nowhere")
 }
+
+// TestHupToDefaultInterface goes over to eth0 when the file names no interface
+// any more.
+func TestHupToDefaultInterface(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "it listens where it began")
+	l := newLab(t)
+	l.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0")
+	conf := l.file("knockd.conf", "[options]\n\tinterface = "+netns.GatewayIf+sentinel)
+	d := l.launch(underTest(t), "-c", conf)
+	d.wait("starting up, listening on " + netns.GatewayIf)
+	l.file("knockd.conf", sentinel)
+	if err := d.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.wait("no longer listening on " + netns.GatewayIf)
+	d.wait("listening on eth0")
+}

@@ -144,3 +144,20 @@ func TestGuardOverReload(t *testing.T) {
 	p.wait(other + ": door: OPEN SESAME")
 	p.want(client+": door", 0)
 }
+
+// TestOneTimeRetransmission repeats the last knock of a one-time sequence, whose
+// ports are beside those of the next.
+func TestOneTimeRetransmission(t *testing.T) {
+	t.Parallel()
+	sesameOnly(t, "it has no decoys")
+	l := newLab(t)
+	sequences := l.file("sequences", " 7000,8000,9000\n 7001,8001,9001\n")
+	p := l.start("[door]\n\tone_time_sequences = " + sequences + "\n\ttcpflags = syn\n")
+	l.send(syns(client, 7000, 8000, 9000)...)
+	p.wait(client + ": door: OPEN SESAME")
+	l.send(syns(client, 9000, 9000, 7001, 8001, 9001)...)
+	if err := p.Wait("the second opening", has(client+": door: OPEN SESAME"), 2, netns.Deadline); err != nil {
+		t.Fatal(err)
+	}
+	p.want("port scan", 0)
+}

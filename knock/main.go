@@ -79,10 +79,13 @@ func run(args []string, stdout io.Writer, terminal *screen) error {
 	if err != nil {
 		return err
 	}
-	if r.verbosity >= 0 {
-		for _, note := range p.notes {
-			terminal.note(note)
+	p.say = func(text string) {
+		if r.verbosity >= 0 {
+			terminal.note(text)
 		}
+	}
+	for _, note := range p.notes {
+		p.note(note)
 	}
 	if r.verbosity != 0 {
 		terminal.terminal = false
@@ -115,7 +118,7 @@ func (p *plan) carryOut(ctx context.Context, verbose bool, stdout io.Writer, ter
 		}
 		if end.Err() == nil {
 			if again := p.knock(end, say); again != nil && end.Err() == nil {
-				return again
+				p.note(again.Error()) // it may be another in the next round
 			}
 		}
 		if end.Err() != nil {

@@ -35,6 +35,14 @@ type plan struct {
 	wait    uint16
 	timeout time.Duration
 	notes   []string // for the user
+	say     func(note string)
+}
+
+// note tells the user something that is no error.
+func (p *plan) note(text string) {
+	if p.say != nil {
+		p.say(text)
+	}
 }
 
 // packet is one packet of a plan.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -49,13 +50,24 @@ func send(p packet) error {
 	}
 }
 
-// knock sends a plan's packets once. say is told of each before it is sent.
+// knock sends a plan's packets once. say is told of each before it is sent. An
+// address at which that fails is left out, with a note; it is an error when none
+// is left.
 func (p *plan) knock(ctx context.Context, say func(i int, next packet)) error {
 	list := p.packets()
+	failed := map[netip.Addr]error{}
 	for i, next := range list {
+		if failed[next.addr] != nil {
+			continue
+		}
 		say(i, next)
 		if err := send(next); err != nil {
-			return fmt.Errorf("%s: %s port %d: %w", next.addr, next.proto(), next.port, err)
+			err = fmt.Errorf("%s: %s port %d: %w", next.addr, next.proto(), next.port, err)
+			if failed[next.addr] = err; len(failed) == len(p.targets) {
+				return err
+			}
+			p.note("left out: " + err.Error())
+			continue
 		}
 		// Also after the last one, as knockd's client does: a script that
 		// connects next has then given the door that time.

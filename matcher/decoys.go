@@ -94,7 +94,7 @@ func (m *Matcher) isDecoy(p *Packet) bool {
 		return true
 	}
 	for i := range m.doors {
-		if t := m.doors[i].Target; t != (Addr{}) && t == p.Dst {
+		if d := &m.doors[i]; d.Target != (Addr{}) && d.Target.holds(&p.Dst, d.Wide) {
 			return true
 		}
 	}

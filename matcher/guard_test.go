@@ -79,24 +79,31 @@ func TestLockoutOff(t *testing.T) {
 	}
 }
 
-// TestNeighbours ends attempts of the network that a scan comes from, without
-// ignoring who shares it.
+// TestNeighbours ends attempts of a network from which several addresses scan,
+// without ignoring who shares it. One scanner alone hinders no neighbour.
 func TestNeighbours(t *testing.T) {
+	six := func(network, host byte) Addr { return Addr{0: 0x20, 1: 1, 7: network, 8: host} }
 	for _, tt := range []struct {
-		name          string
-		honest, scans Addr
-		same          bool
+		name   string
+		honest Addr
+		scans  []Addr
+		ends   bool
 	}{
-		{"same /24", v4(192, 0, 2, 7), v4(192, 0, 2, 200), true},
-		{"other /24", v4(192, 0, 2, 7), v4(192, 0, 3, 7), false},
-		{"same /64", Addr{0: 0x20, 1: 1, 7: 1, 15: 7}, Addr{0: 0x20, 1: 1, 7: 1, 8: 9}, true},
-		{"other /64", Addr{0: 0x20, 1: 1, 7: 1, 15: 7}, Addr{0: 0x20, 1: 1, 7: 2, 15: 7}, false},
+		{"one of the /24", v4(192, 0, 2, 7), []Addr{v4(192, 0, 2, 200), v4(192, 0, 2, 200)}, false},
+		{"two of the /24", v4(192, 0, 2, 7), []Addr{v4(192, 0, 2, 200), v4(192, 0, 2, 201)}, true},
+		{"another and one of the /24", v4(192, 0, 2, 7), []Addr{v4(192, 0, 3, 7), v4(192, 0, 2, 9)}, false},
+		{"two of another /24", v4(192, 0, 2, 7), []Addr{v4(192, 0, 3, 7), v4(192, 0, 3, 9)}, false},
+		{"two of the /64", six(1, 7), []Addr{six(1, 9), six(1, 8)}, true},
+		{"one of the /64", six(1, 7), []Addr{six(1, 9)}, false},
+		{"two of another /64", six(1, 7), []Addr{six(2, 9), six(2, 8)}, false},
 	} {
 		m := guarded(t, time.Minute, ssh(1, 2))
 		at(m, sec, syn(tt.honest, 1))
-		at(m, 2*sec, syn(tt.scans, decoy))
+		for _, src := range tt.scans {
+			at(m, 2*sec, syn(src, decoy))
+		}
 		want := "a2 a!"
-		if tt.same {
+		if tt.ends {
 			want = ""
 		}
 		if got := at(m, 3*sec, syn(tt.honest, 2)); got != want {
@@ -104,8 +111,54 @@ func TestNeighbours(t *testing.T) {
 		}
 		at(m, 4*sec, syn(tt.honest, 1))
 		if got := at(m, 4*sec, syn(tt.honest, 2)); got != "a2 a!" {
-			t.Errorf("%s: an attempt after the touch: %q", tt.name, got)
+			t.Errorf("%s: an attempt after the touches: %q", tt.name, got)
 		}
+	}
+}
+
+// TestNeighboursOver takes a network for one that shares a scan for a minute
+// after the last change of the scanner.
+func TestNeighboursOver(t *testing.T) {
+	m := guarded(t, time.Second, ssh(1, 2))
+	ends := func(now Time, scans Addr) bool {
+		at(m, now, syn(alice, 1))
+		at(m, now+sec/2, syn(scans, decoy))
+		return at(m, now+sec, syn(alice, 2)) == ""
+	}
+	one, two := v4(192, 0, 2, 200), v4(192, 0, 2, 201)
+	for _, tt := range []struct {
+		now   Time
+		scans Addr
+		ends  bool
+	}{{10 * sec, one, false}, {20 * sec, two, true}, {70 * sec, two, true}, {90 * sec, two, false}, {200 * sec, one, false}, {210 * sec, two, true}} {
+		if got := ends(tt.now, tt.scans); got != tt.ends {
+			t.Errorf("at %d s an attempt of a neighbour ends: %v", tt.now/sec, got)
+		}
+	}
+}
+
+// TestLockoutChanges holds for sources that are ignored already.
+func TestLockoutChanges(t *testing.T) {
+	m := guarded(t, time.Hour, ssh(1, 2))
+	at(m, sec, syn(alice, decoy))
+	m.guard.Lockout = 10 * time.Second
+	if got := at(m, 5*sec, syn(alice, 1)); got != "" {
+		t.Errorf("heard after 4 of 10 s: %q", got)
+	}
+	if got := at(m, 12*sec, syn(alice, 1)); got != "a1" {
+		t.Errorf("not heard after 11 of 10 s: %q", got)
+	}
+}
+
+// TestTouchAtTargetNetwork counts touches at every address of a door's network.
+func TestTouchAtTargetNetwork(t *testing.T) {
+	d := ssh(1, 2)
+	d.Target, d.Wide = v4(203, 0, 113, 0), 8
+	m := guarded(t, time.Minute, d)
+	p := syn(alice, decoy)
+	p.Local, p.Dst = false, v4(203, 0, 113, 9)
+	if got := at(m, sec, p); got != "scan" {
+		t.Errorf("%q", got)
 	}
 }
 

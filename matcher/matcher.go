@@ -38,9 +38,9 @@
 //
 // Without more, a scan of all ports walks through a sequence, since nothing but
 // the ports of doors is looked at. Decoys are ports that no door has and no
-// client touches. A source that touches one is ignored for a while. Its attempts
-// end, and so do those of its network, as a scan may be shared among the
-// addresses of one.
+// client touches. A source that touches one is ignored for a while, and its
+// attempts end. So do those of its network if several of its addresses touch
+// decoys: a scan may be shared among them.
 package matcher
 
 import (

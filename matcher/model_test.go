@@ -18,7 +18,7 @@ type model struct {
 	decoys  []Port
 	lockout time.Duration
 	ignored map[Addr]Time // until
-	touched map[Addr]Time // last, by network
+	touches []modelTouch
 }
 
 type modelAttempt struct {
@@ -44,7 +44,7 @@ func (m *model) packet(now Time, p *Packet) (evs []Event) {
 }
 
 func (m *model) touch(now Time, p *Packet) (evs []Event) {
-	toTarget := slices.ContainsFunc(m.doors, func(d Door) bool { return d.Target == p.Dst })
+	toTarget := slices.ContainsFunc(m.doors, func(d Door) bool { return d.Target != (Addr{}) && inNetwork(p.Dst, d.Target, d.Wide) })
 	if p.Port.Proto == TCP && (p.Flags&SYN == 0 || p.Flags&ACK != 0) || !p.Local && !toTarget {
 		return nil
 	}
@@ -55,15 +55,33 @@ func (m *model) touch(now Time, p *Packet) (evs []Event) {
 	if m.lockout == 0 {
 		m.ignored[p.Src] = now.Add(time.Minute)
 	}
-	m.touched[network(p.Src)] = now
+	m.touches = append(m.touches, modelTouch{p.Src, now})
 	return evs
+}
+
+type modelTouch struct {
+	src Addr
+	at  Time
 }
 
 func network(a Addr) Addr { return v4(a[12], a[13], a[14], 0) }
 
-func (m *model) spoilt(a *modelAttempt) bool {
-	at, ok := m.touched[network(a.src)]
-	return ok && at >= a.begun
+// spoilt walks all touches of the attempt's network: those of its source count,
+// and those within a minute after two sources took turns within one.
+func (m *model) spoilt(a *modelAttempt) (spoilt bool) {
+	var last modelTouch
+	shared := Time(0)
+	for _, t := range m.touches {
+		if network(t.src) != network(a.src) {
+			continue
+		}
+		if last.src != (Addr{}) && last.src != t.src && t.at < last.at.Add(time.Minute) {
+			shared = t.at.Add(time.Minute)
+		}
+		last = t
+		spoilt = spoilt || t.at >= a.begun && (t.src == a.src || t.at < shared)
+	}
+	return spoilt
 }
 
 func (m *model) knock(now Time, p *Packet, i int) (evs []Event) {
@@ -176,7 +194,7 @@ func TestModel(t *testing.T) {
 		}
 		ref := &model{
 			doors: doors, ready: make([]Time, len(doors)), capacity: capacity,
-			ignored: map[Addr]Time{}, touched: map[Addr]Time{},
+			ignored: map[Addr]Time{},
 		}
 		if rnd.IntN(3) > 0 {
 			ref.decoys, ref.lockout = []Port{{9, TCP}, {9, UDP}}, time.Duration(rnd.IntN(3))*time.Second
