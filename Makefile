@@ -28,7 +28,7 @@ export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
 AS_ROOT := '$(CURDIR)/tools/as-root.sh'
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test setup lint deps unit fuzz qemu cross e2e bench microbench clean help
+.PHONY: build demo test setup lint deps unit fuzz qemu cross e2e vm-test bench microbench clean help
 
 build: ## build ./sesame, static, for this machine, as packaging/cross.sh does
 	CGO_ENABLED=0 $(GO) build -trimpath -gcflags=all=-l -gcflags=sesame/matcher= -gcflags=sesame/afpacket= -ldflags '-s -w -X main.version=$(VERSION)' -o sesame .
@@ -56,9 +56,9 @@ setup: ## install what the tests need and this machine lacks
 lint: deps ## gofmt, vet, staticcheck
 	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); \
 	[ -z "$$files" ] || { echo "not formatted, run gofmt -w on:" $$files; exit 1; }
-	$(GO) vet ./...
+	$(GO) vet -tags vm ./...
 	GOARCH=mips GOMIPS=softfloat $(GO) vet ./...
-	$(TOOL) staticcheck ./...
+	$(TOOL) staticcheck -tags vm ./...
 
 # Flash on a router is small: each of these packages costs 100 kB or more.
 deps: ## check that the daemon links nothing it must not
@@ -76,6 +76,11 @@ unit: ## the packages' tests with the race detector
 
 e2e: ## the end-to-end tests, in network namespaces and an image build
 	CGO_ENABLED=1 $(GO) test -race -count=1 -p 1 -timeout 20m $(GOTESTFLAGS) -exec $(AS_ROOT) ./e2e/...
+
+# VM_LINKS=vlan,pppoe tests these kinds alone.
+vm-test: ## knocks through links that need a kernel of their own, in an emulator; not part of test
+	@tools/setup.sh vm
+	$(GO) test -tags vm -count=1 -timeout 15m -v -run TestLinks ./e2e/vm
 
 fuzz: ## every fuzz target for FUZZTIME
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tools/fuzz.sh
@@ -99,5 +104,5 @@ clean: ## remove what was built
 	rm -rf dist sesame
 
 help: ## this list
-	@sed -nE 's/^([a-z0-9]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '%-12s %s\n' "$$name" "$$text"; done

@@ -5,6 +5,7 @@
 #                         go's downloads; never fails
 #   tools/setup.sh test   everything that the tests use
 #   tools/setup.sh bench  what the benchmarks of bench/ use; the tests use it too
+#   tools/setup.sh vm     the emulator for make vm-test
 #
 # Nothing missing, nothing done: a second run calls no apt-get and needs no root.
 set -eu
@@ -65,8 +66,12 @@ test)
 	fi
 	has promtool || promtool=' promtool'
 	;;
+vm)
+	want qemu-system-x86_64 qemu-system-x86
+	want xz xz-utils # some releases compress the kernel's modules
+	;;
 *)
-	echo "usage: setup.sh demo|test|bench" >&2
+	echo "usage: setup.sh demo|test|bench|vm" >&2
 	exit 2
 	;;
 esac
