@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // contestant is a system that is measured.
@@ -82,11 +83,8 @@ func (b *bench) build() (string, error) {
 	if out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output(); err == nil {
 		version = firstLine(out)
 	}
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath",
-		"-gcflags=all=-l", "-gcflags=sesame/matcher=", "-gcflags=sesame/afpacket=", "-ldflags=-s -w -X main.version="+version, "-o", path, "sesame")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build sesame (run it in the repository, or give -sesame): %w: %s", err, out)
+	if err := suite.BuildDaemon(path, []string{"-buildvcs=false", "-ldflags=-s -w -X main.version=" + version}, nil); err != nil {
+		return "", fmt.Errorf("%w (run it in the repository, or give -sesame)", err)
 	}
 	return path, nil
 }

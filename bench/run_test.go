@@ -8,11 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // runEnv has the test binary be the program, with the experiments named.
@@ -42,21 +42,11 @@ var tiny = plan{
 
 func need(t *testing.T) {
 	t.Helper()
-	skip := t.Skip
-	if os.Getenv("CI") == "true" {
-		skip = t.Fatal
-	}
-	if os.Geteuid() != 0 {
-		skip("needs root for network namespaces")
-	}
-	for _, p := range []string{"nft", "ip", "nsenter", "knockd", "cc"} {
-		if _, err := exec.LookPath(p); err != nil {
-			skip(p + " is not installed; make test installs it")
-		}
-	}
+	suite.NeedRoot(t)
+	suite.Need(t, "nft", "ip", "nsenter", "knockd", "cc")
 	s, err := netns.New()
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		skip(err.Error())
+	if suite.Denied(err) {
+		suite.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 
+	"sesame/e2e/suite"
+
 	"golang.org/x/sys/unix"
 
 	"sesame/control"
@@ -117,7 +119,7 @@ func TestWhichDaemon(t *testing.T) {
 // Users without rights are told that they have none.
 func TestControlIsForRootAlone(t *testing.T) {
 	t.Parallel()
-	need(t, "setpriv")
+	suite.Need(t, "setpriv")
 	sesameOnly(t, "it has no commands for a daemon")
 	l := newLab(t)
 	d := l.serve(door)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // finish runs a program outside of any namespace and returns its exit status
@@ -15,8 +16,8 @@ import (
 func finish(t *testing.T, cmd *exec.Cmd) (code int, out string) {
 	t.Helper()
 	p, err := netns.Start(cmd)
-	if denied(err) {
-		skip(t, err.Error())
+	if suite.Denied(err) {
+		suite.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)

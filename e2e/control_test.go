@@ -13,6 +13,7 @@ import (
 
 	"sesame/control"
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // served is a daemon that can be asked over its control socket.
@@ -205,7 +206,7 @@ func (l *lab) folder(name string) string {
 // commands that add one and take it back.
 func (l *lab) nftGate() (add, remove string) {
 	l.t.Helper()
-	need(l.t, "nft")
+	suite.Need(l.t, "nft")
 	l.run("nft", "add table inet gate { set friends { type ipv4_addr; }; "+
 		"chain input { type filter hook input priority 0; policy drop; ip saddr @friends tcp dport 22 accept; }; }")
 	// To take back what is not there is no failure: a daemon that was killed

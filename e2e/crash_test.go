@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // TestKilledAtRandom kills the daemon at 520 random moments: while it starts,
@@ -43,7 +44,7 @@ func TestKilledAtRandom(t *testing.T) {
 		t.Run(fmt.Sprint(name, " ", i), func(t *testing.T) {
 			t.Parallel()
 			if name != "files" {
-				need(t, name)
+				suite.Need(t, name)
 			}
 			c := newCrash(t, group.rules, rand.New(rand.NewPCG(seed, uint64(i))))
 			for n := range group.kills {

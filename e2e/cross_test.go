@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sesame/e2e/suite"
 )
 
 const crossVersion = "v9.8.7-crosstest"
@@ -46,8 +48,8 @@ var crossTargets = []struct {
 // empty cache. Source, Go and module folders have other paths there, so equal
 // bytes show that nothing of the place of the build gets into a binary.
 func TestCrossDockerfile(t *testing.T) {
-	needRoot(t)
-	need(t, "buildah", "busybox")
+	suite.NeedRoot(t)
+	suite.Need(t, "buildah", "busybox")
 	host := filepath.Join(t.TempDir(), "host")
 	crossBuildHost(t, host)
 	image := newCrossImage(t)
@@ -105,7 +107,7 @@ func crossCheckVersion(t *testing.T, path string, qemu []string) {
 		if short := strings.TrimSuffix(qemu[0], "-static"); crossHas(short) {
 			args[0] = short
 		}
-		need(t, args[0])
+		suite.Need(t, args[0])
 	}
 	out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), crossVersion) {
@@ -175,7 +177,7 @@ func TestCrossRefuses(t *testing.T) {
 		{"no xz where it is needed", static, "mipsle", "XZ=no-such-xz", "xz is missing"},
 		{"unknown target", static, "vax", "", "there is no target vax"},
 	}
-	need(t, "xz")
+	suite.Need(t, "xz")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sesame/e2e/suite"
 )
 
 // state is what a demo could leave behind on the machine that it runs on.
@@ -39,11 +41,11 @@ func TestDemo(t *testing.T) {
 	for name, as := range users {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			need(t, "setpriv", "nft")
+			suite.Need(t, "setpriv", "nft")
 			d := underTest(t)
 			l := newLab(t)
 			if name != "root" && l.gw.Run(as[0], append(as[1:], "unshare", "-Urn", "true")...) != nil {
-				skip(t, "the kernel forbids user namespaces")
+				suite.Skip(t, "the kernel forbids user namespaces")
 			}
 			// A /tmp of its own, because other tests write to the machine's.
 			const here = "/run/sesame"
@@ -94,8 +96,8 @@ func (l *lab) demo(args []string) {
 func TestDemoWithoutUserNamespaces(t *testing.T) {
 	t.Parallel()
 	sesameOnly(t, "it has no demo")
-	needRoot(t)
-	need(t, "setpriv")
+	suite.NeedRoot(t)
+	suite.Need(t, "setpriv")
 	d := underTest(t)
 	cmd := exec.Command("sh", "-c", `echo 0 > /proc/sys/user/max_user_namespaces &&
 		exec setpriv --reuid 65534 --regid 65534 --clear-groups "$0" demo`, d.path)

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"strings"
 	"testing"
+
+	"sesame/e2e/suite"
 )
 
 // firewall is one way to open port 22 for an address.
@@ -60,7 +62,7 @@ func TestFirewallOpensForKnockerOnly(t *testing.T) {
 	for _, fw := range firewalls {
 		t.Run(fw.name, func(t *testing.T) {
 			t.Parallel()
-			need(t, fw.programs...)
+			suite.Need(t, fw.programs...)
 			testFirewall(t, fw)
 		})
 	}
@@ -132,7 +134,7 @@ func (l *lab) wantShut(fw firewall, when string) {
 // The packet is dropped before any rule of the gateway's INPUT chain.
 func TestDroppedPacketsAreHeard(t *testing.T) {
 	t.Parallel()
-	need(t, "nft")
+	suite.Need(t, "nft")
 	l := newLab(t)
 	l.run("nft", "add table inet wall")
 	l.run("nft", "add chain inet wall pre { type filter hook prerouting priority raw; policy drop; }")

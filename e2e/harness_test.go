@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 const (
@@ -31,11 +32,11 @@ type lab struct {
 // left, and a process that sesame left in the gateway is a failure.
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	needRoot(t)
-	need(t, "ip", "nsenter", "knock")
+	suite.NeedRoot(t)
+	suite.Need(t, "ip", "nsenter", "knock")
 	gw, cl, err := netns.Pair()
-	if denied(err) {
-		skip(t, err.Error())
+	if suite.Denied(err) {
+		suite.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)

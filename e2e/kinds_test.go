@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // linkKind is a kind of link: how it is made on the gateway, under the name
@@ -104,7 +105,7 @@ func TestKinds(t *testing.T) {
 	})
 	t.Run("ifb", func(t *testing.T) {
 		t.Parallel()
-		need(t, "tc")
+		suite.Need(t, "tc")
 		l := newLab(t)
 		d := l.listens("new,wan")
 		d.wait("waiting for new")

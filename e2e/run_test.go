@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 func TestTermClosesOpenDoors(t *testing.T) {
@@ -16,7 +17,7 @@ func TestTermClosesOpenDoors(t *testing.T) {
 	for name, sig := range map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			need(t, "iptables")
+			suite.Need(t, "iptables")
 			l := newLab(t)
 			d := l.start(`
 [door]
@@ -152,7 +153,7 @@ func TestMissingInterface(t *testing.T) {
 
 func TestMissingCapability(t *testing.T) {
 	t.Parallel()
-	need(t, "setpriv")
+	suite.Need(t, "setpriv")
 	l := newLab(t)
 	d := underTest(t)
 	p := l.spawn(l.gw, "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",

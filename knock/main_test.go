@@ -269,13 +269,3 @@ func read(t *testing.T, name string) string {
 	}
 	return string(text)
 }
-
-// skip skips a test for something that the machine lacks. Where nothing may be
-// lacking, that is a failure.
-func skip(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}

@@ -5,13 +5,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sesame/e2e/suite"
 )
 
 const page = "packaging/man/knock.1"
 
 func TestPageRenders(t *testing.T) {
 	if _, err := exec.LookPath("mandoc"); err != nil {
-		skip(t, "mandoc is not installed; make setup installs it")
+		suite.Skip(t, "mandoc is not installed; make setup installs it")
 	}
 	if out, err := exec.Command("mandoc", "-Tlint", "-W", "warning", "../"+page).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)

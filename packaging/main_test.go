@@ -5,7 +5,6 @@ package packaging_test
 
 import (
 	"os"
-	"os/exec"
 	"testing"
 )
 
@@ -16,24 +15,4 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// skip skips a test for something that the machine lacks. Where nothing may be
-// lacking, that is a failure.
-func skip(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
-// need skips the test when a program is not installed.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			skip(t, p+" is not installed; make setup installs it")
-		}
-	}
 }

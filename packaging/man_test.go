@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sesame/config"
+	"sesame/e2e/suite"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 )
 
 func TestPagesRender(t *testing.T) {
-	need(t, "mandoc")
+	suite.Need(t, "mandoc")
 	for _, page := range []string{daemonPage, configPage} {
 		if out, err := exec.Command("mandoc", "-Tlint", "-W", "warning", page).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("mandoc on %s: %v\n%s", page, err, out)

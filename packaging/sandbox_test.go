@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // sandbox is what of a unit can be had without systemd: mounts, capabilities
@@ -102,7 +103,7 @@ var doors = []struct {
 // firewall sets up a firewall for each of the doors.
 func firewall(t *testing.T, s *netns.Space) {
 	t.Helper()
-	need(t, "iptables", "nft", "ufw")
+	suite.Need(t, "iptables", "nft", "ufw")
 	for _, line := range []string{
 		"ufw --force reset", "ufw allow in on lo", "ufw --force enable",
 		"nft add table inet gate", "nft add set inet gate friends '{ type ipv4_addr; }'",
@@ -127,7 +128,7 @@ func buildSesame(t *testing.T) string {
 // TestFirewallsWorkInTheSandbox opens and shuts a door with each firewall, from
 // a daemon that may do what the unit lets it.
 func TestFirewallsWorkInTheSandbox(t *testing.T) {
-	need(t, "unshare", "setpriv")
+	suite.Need(t, "unshare", "setpriv")
 	s := newSpace(t)
 	firewall(t, s)
 	sesame := buildSesame(t)
@@ -199,7 +200,7 @@ func TestFirewallsWorkInTheSandbox(t *testing.T) {
 // TestSandboxIsNoWider takes each freedom away that the unit grants and looks
 // for the program that then fails: what fails none is not needed.
 func TestSandboxIsNoWider(t *testing.T) {
-	need(t, "unshare", "setpriv")
+	suite.Need(t, "unshare", "setpriv")
 	s := newSpace(t)
 	firewall(t, s)
 	sesame := buildSesame(t)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 const (
@@ -112,7 +113,7 @@ WantedBy=multi-user.target
 // TestUnitsVerify has systemd read the units, with a program that exists in the
 // place of the daemon.
 func TestUnitsVerify(t *testing.T) {
-	need(t, "systemd-analyze")
+	suite.Need(t, "systemd-analyze")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -163,13 +164,13 @@ func TestUnitsVerify(t *testing.T) {
 
 // TestUnitIsStrict has systemd judge how much the service could do.
 func TestUnitIsStrict(t *testing.T) {
-	need(t, "systemd-analyze")
+	suite.Need(t, "systemd-analyze")
 	// With --json it does not say the sum.
 	cmd := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", unitFile)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "unrecognized option") {
-		skip(t, "systemd-analyze judges files since systemd 250")
+		suite.Skip(t, "systemd-analyze judges files since systemd 250")
 	}
 	m := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+) `).FindStringSubmatch(string(out))
 	if err != nil || m == nil {
@@ -185,12 +186,12 @@ func TestUnitIsStrict(t *testing.T) {
 func newSpace(t *testing.T) *netns.Space {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		skip(t, "needs root for namespaces")
+		suite.Skip(t, "needs root for namespaces")
 	}
-	need(t, "ip", "nsenter")
+	suite.Need(t, "ip", "nsenter")
 	s, err := netns.New()
 	if errors.Is(err, syscall.EPERM) {
-		skip(t, err.Error())
+		suite.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)

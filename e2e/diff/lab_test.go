@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // lab is a gateway with both daemons, and a client, for one scenario.
@@ -44,8 +45,8 @@ func newLab(t *testing.T) *lab {
 	t.Helper()
 	need(t)
 	gw, cl, err := netns.Pair()
-	if denied(err) {
-		skip(t, err.Error())
+	if suite.Denied(err) {
+		suite.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"testing"
 
+	"sesame/e2e/suite"
+
 	"golang.org/x/sys/unix"
 
 	"sesame/e2e/netns"
@@ -127,7 +129,7 @@ func overTun(l *lab) {
 		return unix.IoctlIfreq(int(line.Fd()), unix.TUNSETIFF, request)
 	})
 	if err != nil {
-		skip(l.t, "no tunnel: "+err.Error())
+		suite.Skip(l.t, "no tunnel: "+err.Error())
 	}
 	l.wire.close()
 	l.wire = tun{line}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 const doors = `
@@ -47,7 +48,7 @@ func TestDoors(t *testing.T) {
 // shut drops what comes to the gateway, so that only a door lets anything in.
 func (l *lab) shut() {
 	l.t.Helper()
-	need(l.t, "iptables", "ip6tables")
+	suite.Need(l.t, "iptables", "ip6tables")
 	l.ip(l.gw, "iptables", "-P", "INPUT", "DROP")
 	l.ip(l.gw, "ip6tables", "-P", "INPUT", "DROP")
 }

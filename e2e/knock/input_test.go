@@ -3,6 +3,8 @@ package knock_test
 import (
 	"strings"
 	"testing"
+
+	"sesame/e2e/suite"
 )
 
 const profiles = `# the knocks of this machine
@@ -117,7 +119,7 @@ func TestProfile(t *testing.T) {
 // TestLikeKnockd runs Debian's client and this one with the same arguments.
 func TestLikeKnockd(t *testing.T) {
 	t.Parallel()
-	need(t, "knock")
+	suite.Need(t, "knock")
 	l := newLab(t)
 	wire := l.tap()
 	for _, test := range []struct {
@@ -172,7 +174,7 @@ func TestLikeKnockd(t *testing.T) {
 // TestSSH puts the printed block into ssh's configuration and connects.
 func TestSSH(t *testing.T) {
 	t.Parallel()
-	need(t, "ssh")
+	suite.Need(t, "ssh")
 	l := newLab(t)
 	l.shut()
 	l.listen(gateway + ":22")

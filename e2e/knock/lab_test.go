@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 const (
@@ -37,15 +38,12 @@ type lab struct {
 func newLab(t testing.TB) *lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		skip(t, "needs root for network namespaces")
+		suite.Skip(t, "needs root for network namespaces")
 	}
-	need(t, "ip", "nsenter", "setpriv", "mount")
-	if errBuild != nil {
-		t.Fatal(errBuild)
-	}
+	suite.Need(t, "ip", "nsenter", "setpriv", "mount")
 	gw, cl, err := netns.Pair()
-	if denied(err) {
-		skip(t, err.Error())
+	if suite.Denied(err) {
+		suite.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +164,7 @@ func (l *lab) daemon(name, doors string) *process {
 	l.t.Helper()
 	path, options := daemonPath, ""
 	if name == "knockd" {
-		need(l.t, "knockd")
+		suite.Need(l.t, "knockd")
 		path, options = "knockd", "logfile = /dev/stdout"
 	}
 	config := l.file(name+".conf", "[options]\n"+options+"\n"+doors)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sesame/e2e/suite"
 )
 
 // randomDLL returns bcryptprimitives.dll for x86-64 with the one function that
@@ -64,9 +66,9 @@ func randomDLL() []byte {
 // the same, and so are messages and exit statuses.
 func TestWindows(t *testing.T) {
 	t.Parallel()
-	need(t, "wine", "unshare")
+	suite.Need(t, "wine", "unshare")
 	l := newLab(t)
-	if err := build(filepath.Join(l.dir, "knock.exe"), "sesame/knock", "windows"); err != nil {
+	if err := suite.Build(filepath.Join(l.dir, "knock.exe"), "sesame/knock", nil, []string{"GOOS=windows"}); err != nil {
 		t.Fatal(err)
 	}
 	wine := func(args ...string) result {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sesame/e2e/netns"
+	"sesame/e2e/suite"
 )
 
 // mixed is a sequence that rises, falls and repeats, long enough for an order
@@ -15,12 +16,12 @@ var mixed = []string{"7000", "8000:udp", "9000", "9000", "5000:udp", "7001", "70
 // answers are the ways in which a gateway can meet a knock.
 var answers = map[string]func(l *lab){
 	"drops": func(l *lab) {
-		need(l.t, "iptables", "ip6tables")
+		suite.Need(l.t, "iptables", "ip6tables")
 		l.ip(l.gw, "iptables", "-P", "INPUT", "DROP")
 		l.ip(l.gw, "ip6tables", "-P", "INPUT", "DROP")
 	},
 	"rejects": func(l *lab) {
-		need(l.t, "iptables", "ip6tables")
+		suite.Need(l.t, "iptables", "ip6tables")
 		l.ip(l.gw, "iptables", "-A", "INPUT", "-p", "all", "-j", "REJECT", "--reject-with", "icmp-host-unreachable")
 		l.ip(l.gw, "ip6tables", "-A", "INPUT", "-p", "all", "-j", "REJECT", "--reject-with", "icmp6-adm-prohibited")
 	},
@@ -189,7 +190,7 @@ func TestSilentNeighbour(t *testing.T) {
 func TestQueues(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	need(t, "tc")
+	suite.Need(t, "tc")
 	l.ip(l.cl, "ip", "link", "add", "card", "numtxqueues", "2", "type", "veth", "peer", "name", "far", "numrxqueues", "2")
 	l.ip(l.cl, "ip", "addr", "add", "198.51.100.2/24", "dev", "card")
 	l.ip(l.cl, "ip", "link", "set", "card", "up")

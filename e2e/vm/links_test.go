@@ -5,12 +5,13 @@ package vm
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sesame/e2e/suite"
 )
 
 // bootTime bounds the machine, with all that it tests.
@@ -118,14 +119,15 @@ func machine(t *testing.T) *Machine {
 	return &Machine{Kernel: kernel, Initramfs: content, Memory: 512, Words: "vm.links=" + strings.Join(only(), ",")}
 }
 
-// build builds a program as packaging/cross.sh does.
+// build builds a program for the guest.
 func build(t *testing.T, name string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
-	cmd := exec.Command("go", "build", "-trimpath", "-gcflags=all=-l", "-gcflags=sesame/matcher=", "-gcflags=sesame/afpacket=", "-ldflags", "-s -w", "-o", out, name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v: %s", name, err, text)
+	args, env := []string{"-ldflags=-s -w"}, []string{"GOOS=linux", "GOARCH=amd64"}
+	if name == "sesame" {
+		must(t, suite.BuildDaemon(out, args, env))
+	} else {
+		must(t, suite.Build(out, name, args, env))
 	}
 	content, err := os.ReadFile(out)
 	must(t, err)
